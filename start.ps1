@@ -7,6 +7,7 @@ $root = $PSScriptRoot
 
 $usage = @'
 Usage: .\start.ps1 [SCENE] [--node NAME] [--frame N] [--out DIR] [--agents N] [--headless]
+       .\start.ps1 --install-cycles
 
 Opens the desktop with SCENE, a USD file or a saved project; without one, with the sample scene.
 With --headless it renders by itself: Katana Queue > Preview Render on a node, then saves the
@@ -17,6 +18,8 @@ picture, the render log and a screenshot of the window, and ends.
   --out DIR     where the picture, log and screenshot go (default: out)
   --agents N    number of local Agents (default: KQ_NUM_AGENTS, else 2)
   --headless    render off screen and end
+  --install-cycles
+                installs the renderer cycles (Blender, GPL-3; 330 MB, 620 on disk; Python 3.11), and ends
   -h, --help    show this text and end
 '@
 
@@ -38,6 +41,10 @@ $encoding = Set-Utf8Encoding
 $resources, $path = $env:KATANA_RESOURCES, $env:PYTHONPATH
 try {
     Initialize-Environment 'host'
+    if ($args -contains '--install-cycles') {
+        Initialize-Environment 'cycles'
+        exit 0
+    }
     $env:KATANA_RESOURCES = (@("$root\plugins", "$root\resources", $resources) | Where-Object { $_ }) -join ';'
     $env:PYTHONPATH = (@($root, $path) | Where-Object { $_ }) -join ';'
     Invoke-Program $python (@('-P', '-m', 'host.app') + @(Get-Words $args))

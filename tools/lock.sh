@@ -21,3 +21,5 @@ lock host --extra host "$@"
 lock dev --extra host --extra opencue --extra dev "$@"
 lock bench --extra bench "$@"
 compile katana --python-version 3.11 --group katana "$@"
+# --no-deps: bpy asks for numpy 1, which its audio needs and Cycles does not, and for what its own add-ons import.
+compile cycles --python-version 3.11 --no-deps --group cycles "$@"

@@ -20,7 +20,7 @@ usage: python -m host.renderboot -geolib3OpTree STAGE [-key value ...]
   -geolib3OpTree FILE      the composed stage to render (.usd, .usda, .usdc, .usdz)
   -renderOutputFile PATH   the picture, .png or .exr; the other one is written beside it. Of several frames,
                            each # in its name is a digit of the frame
-  -renderer NAME           the renderer plug-in (default: mitsuba)
+  -renderer NAME           mitsuba (default), or cycles where it is installed
   -renderMethodType TYPE   previewRender, liveRender or diskRender (default: previewRender)
   -renderMethodName NAME   a name for the log
   -nodeName NAME           the node that is rendered, for the picture's header

@@ -62,7 +62,14 @@ RENDER = NodeType(
     color=(140, 62, 54),
     is_render_node=True,
     parameters=(
-        ParameterSpec("renderer", Kind.CHOICE, "mitsuba", "Renderer", choices=("mitsuba",)),
+        ParameterSpec(
+            "renderer",
+            Kind.CHOICE,
+            "mitsuba",
+            "Renderer",
+            "cycles must be installed: ./start --install-cycles.",
+            choices=("mitsuba", "cycles"),
+        ),
         ParameterSpec(
             "output",
             Kind.FILE,

@@ -95,9 +95,13 @@ class Renderer(Protocol):
 class _Entry:
     module: str
     needs: str
+    """What to do where it is not installed."""
 
 
-RENDERERS = {"mitsuba": _Entry(f"{__name__}.mitsuba", "mitsuba")}
+RENDERERS = {
+    "mitsuba": _Entry(f"{__name__}.mitsuba", "pip install mitsuba"),
+    "cycles": _Entry(f"{__name__}.cycles", "./start --install-cycles, with Python 3.11"),
+}
 
 
 def load_renderer(name: str) -> Renderer:
@@ -117,7 +121,7 @@ def load_renderer(name: str) -> Renderer:
         module = importlib.import_module(entry.module)
     except ModuleNotFoundError as error:
         raise RenderBootError(
-            f"The renderer '{name}' is not installed (no module '{error.name}'): pip install {entry.needs}."
+            f"The renderer '{name}' is not installed (no module '{error.name}'): {entry.needs}."
         ) from error
     except ImportError as error:
         raise RenderBootError(f"The renderer '{name}' is installed but does not load: {error}.") from error

@@ -8,9 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...scene import Matrix
-from .quiet import without_noise
+from ..quiet import without_noise
 
-with without_noise():
+DRJIT_NOISE = (b"jitc_llvm_init(): LLVM API initialization failed",)
+"""Printed when LLVM is not installed. It is not used here, and artists would take this for an error."""
+
+with without_noise(DRJIT_NOISE):
     import drjit as dr
     import mitsuba as mi
 

@@ -1,4 +1,4 @@
-"""Keeps Dr.Jit's messages on loading out of the render's log, and nothing else."""
+"""Keeps what renderers print of themselves on loading out of the render's log, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from collections.abc import Iterator
 
 __all__ = ["without_noise"]
 
-_NOISE = b"jitc_llvm_init(): LLVM API initialization failed"
-"""Printed when LLVM is not installed. It is not used here, and artists would take this for an error."""
-
 
 @contextlib.contextmanager
-def without_noise() -> Iterator[None]:
-    """Buffer standard error, the libraries' too, within the `with` block; then write all but the noise."""
+def without_noise(noise: tuple[bytes, ...]) -> Iterator[None]:
+    """Buffer standard error, the libraries' too, within the `with` block; then write all but the noise.
+
+    Args:
+        noise: What lines to leave out begin with.
+    """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         real = os.dup(2)
@@ -29,5 +30,5 @@ def without_noise() -> Iterator[None]:
             held.seek(0)
             # Not sys.stderr: a test may have put another stream there.
             for line in held.read().splitlines(keepends=True):
-                if not line.startswith(_NOISE):
+                if not line.startswith(noise):
                     os.write(2, line)
