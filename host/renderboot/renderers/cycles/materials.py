@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...diagnostics import Diagnostics
-from ...scene import Array, ColourInput, ImageTexture, Material, Mesh, Primvar, ScalarInput
+from ...scene import Array, Colour, ColourInput, ImageTexture, Material, Mesh, Primvar, ScalarInput
 from ..surfaces import extent_of, from_specular_workflow, vertex_values
 from ..textures import TextureLibrary
 from ..wrapping import Extent
@@ -19,6 +19,7 @@ from .engine import bpy
 from .nodes import Nodes
 from .textures import UV_MAP, Bitmap
 
+_WHITE = (1.0, 1.0, 1.0)
 _SMOOTH = 0.03
 """Glass below this roughness renders as perfectly smooth, as with mitsuba."""
 
@@ -120,15 +121,21 @@ class _Tree:
     def _glass(self, *, is_closed: bool) -> Any:
         material, nodes = self._material, self._nodes
         ior = min(max(material.ior, 1.0), 3.0)
+        tint = material.transmission_colour
         if ior <= 1.001:
-            return nodes.value("BsdfTransparent")
+            return nodes.value("BsdfTransparent", {"Color": _WHITE})
         if not is_closed:
-            return self._thin_sheet(ior)
+            return self._thin_sheet(ior, tint)
         rough = material.roughness if isinstance(material.roughness, float) else 0.0
         inputs: dict[str | int, Any] = {"Roughness": 0.0 if rough < _SMOOTH else min(rough, 1.0), "IOR": ior}
-        return nodes.value("BsdfGlass", {**inputs, "Color": (1.0, 1.0, 1.0)})
+        if tint == _WHITE:
+            return nodes.value("BsdfGlass", {**inputs, "Color": _WHITE})
+        # Blender's glass would tint what it reflects, too.
+        through = nodes.value("BsdfRefraction", {**inputs, "Color": tint})
+        mirror = nodes.value("BsdfAnisotropic", {"Color": _WHITE, "Roughness": inputs["Roughness"]})
+        return nodes.mix(nodes.value("Fresnel", {"IOR": ior}), through, mirror)
 
-    def _thin_sheet(self, ior: float) -> Any:
+    def _thin_sheet(self, ior: float, tint: Colour) -> Any:
         """Return a sheet that reflects on both of its sides, R = 2r / (1 + r), and does not bend light."""
         nodes = self._nodes
         behind = nodes.add("NewGeometry").outputs["Backfacing"]
@@ -136,8 +143,8 @@ class _Tree:
         index = nodes.math("POWER", ior, nodes.math("MULTIPLY_ADD", behind, -2.0, 1.0))
         once = nodes.value("Fresnel", {"IOR": index})
         share = nodes.math("DIVIDE", nodes.math("MULTIPLY", once, 2.0), nodes.math("ADD", once, 1.0))
-        mirror = nodes.value("BsdfAnisotropic", {"Color": (1.0, 1.0, 1.0), "Roughness": 0.0})
-        return nodes.mix(share, nodes.value("BsdfTransparent"), mirror)
+        mirror = nodes.value("BsdfAnisotropic", {"Color": _WHITE, "Roughness": 0.0})
+        return nodes.mix(share, nodes.value("BsdfTransparent", {"Color": tint}), mirror)
 
     # --- Inputs ---
 
