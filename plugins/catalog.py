@@ -1,4 +1,4 @@
-"""Finds a job's item in Katana's Catalog, and reads progress, picture, frame and variables from it.
+"""Finds a job's item in Katana's Catalog, and reads its progress, picture, frames, pins and render log.
 
 All functions: Qt's thread, and only for jobs submitted in this session.
 """
@@ -13,16 +13,17 @@ from typing import Any, NamedTuple, TypeVar
 
 from Katana import CatalogAPI, Nodes2DAPI
 
+from ..kq.api import KqError, parse_frames
 from .job_names import graph_state_variables
 
 __all__ = [
-    "CatalogFacts",
-    "facts_of",
+    "frames_of",
     "has_item",
     "knows_renders",
     "note_variables",
     "progress_of",
     "remember",
+    "render_log_of",
     "rendered_jobs",
     "repeat",
     "show_in_catalog",
@@ -36,17 +37,6 @@ _REPEAT_AGAIN_S = 10.0
 """If Katana restarts a job this soon after `repeat`, it is the repeated render, and is not repeated again."""
 _log = logging.getLogger("KatanaQueue")
 _T = TypeVar("_T")
-
-
-class CatalogFacts(NamedTuple):
-    """The properties of a job's Catalog item."""
-
-    sequence_id: int
-    progress: float | None
-    """0 to 1; None while unknown."""
-    frame: str
-    is_frame_pinned: bool
-    pinned_variables: tuple[str, ...]
 
 
 class _Render(NamedTuple):
@@ -93,19 +83,25 @@ def has_item(job_id: str) -> bool:
     return _item(job_id) is not None
 
 
-def facts_of(job_id: str) -> CatalogFacts | None:
-    """Return the properties of a job's Catalog item, without its picture; None when there is no item."""
+def frames_of(context: str, node: str) -> list[int]:
+    """Return the frames of the Catalog item of a render; empty when it has none, or no item.
+
+    Args:
+        context: the name of its render context.
+        node: the name of its node.
+    """
+    item = _item_of_context(context, node)
+    text = str(_asked(item.getFrameRange) or "") if item is not None else ""
+    try:
+        return [frame for frames in parse_frames(text) for frame in frames] if text else []
+    except KqError:
+        return []  # another version of Katana may format it differently
+
+
+def render_log_of(job_id: str) -> str:
+    """Return the text that Katana has in its log of the job's render; empty when there is no item."""
     item = _item(job_id)
-    if item is None:
-        return None
-    variables = tuple(name for name in graph_state_variables() if _asked(item.isGSVPinned, name))
-    return CatalogFacts(
-        _renders[job_id].sequence_id,
-        progress_of(job_id),
-        str(_asked(item.getFrameRange) or ""),
-        bool(_asked(item.isFramePinned)),
-        variables,
-    )
+    return str(_asked(item.getRenderLog) or "") if item is not None else ""
 
 
 def progress_of(job_id: str) -> float | None:

@@ -54,7 +54,9 @@ def read_request(request: Any) -> FarmRequest:
     """
     node = str(request.nodeName or "")
     render = read_commands([str(each) for each in request.commands])
+    context = str(request.renderContextName or "")
     frames = [int(frame) for frame in request.frames or ()]
+    shown_frames = frames or catalog.frames_of(context, node)
     temp_dir = str(request.tempDir or "")
     given = {str(key): str(value) for key, value in (request.environment or {}).items()}
     environment = {**render_environment(os.environ), **given, **render.variables}
@@ -62,7 +64,7 @@ def read_request(request: Any) -> FarmRequest:
     per_task = _whole_number(environment, PER_TASK_VARIABLE, 1)
     priority = _whole_number(environment, PRIORITY_VARIABLE, 0)
     spec = JobSpec(
-        name=job_name(node, frames, catalog.variables_of(str(request.renderContextName or ""), node)),
+        name=job_name(node, shown_frames, catalog.variables_of(context, node)),
         commands=render.commands,
         environment=environment,
         cwd=temp_dir if Path(temp_dir).is_absolute() else "",

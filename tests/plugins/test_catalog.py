@@ -49,20 +49,38 @@ def test_what_the_catalog_knows_of_a_job(item: Any, monkeypatch: pytest.MonkeyPa
     """Progress, frame, pins and picture, of a renderer that prints nothing."""
     monkeypatch.setattr(catalog, "graph_state_variables", lambda: {"shot": "sh010", "look": "day"})
     catalog.remember("job1", "render_41", "Render")
-    facts = catalog.facts_of("job1")
-    assert facts == (41, None, "7", False, ())
+    assert catalog.progress_of("job1") is None
+    assert catalog.frames_of("render_41", "Render") == [7]
+    assert catalog.render_log_of("job1") == ""
     item.setRenderProgress(3, 12)
     item.setFramePinned(True)
     item.setGSVPinned("shot", True)
-    assert catalog.facts_of("job1") == (41, 0.25, "7", True, ("shot",))
+    item.appendToRenderLog("the scene is being written\n")
+    assert catalog.progress_of("job1") == 0.25
+    assert catalog.render_log_of("job1") == "the scene is being written\n"
     assert catalog.thumbnail_of("job1") is None
     item.setThumbnailPixmap(QPixmap(8, 8))
     assert catalog.thumbnail_of("job1").width() == 8
     # A repeated render keeps the item's value of what is pinned: the project's would be a wrong name.
     assert catalog.variables_of("render_41", "Render") == {"look": "day"}
     CatalogAPI.DeleteCatalogItems([item])
-    assert catalog.facts_of("job1") is None
+    assert catalog.progress_of("job1") is None
+    assert catalog.frames_of("render_41", "Render") == []
+    assert catalog.render_log_of("job1") == ""
     assert catalog.thumbnail_of("job1") is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "name"), [("7", "Render, frame 7"), ("3-5", "Render, frames 3-5"), ("all of them", "Render")]
+)
+def test_a_request_without_frames_is_named_by_the_catalogs(
+    item: Any, farm: Any, session: Any, shown: str, name: str
+) -> None:
+    """For display only: its commands run once, and a text that is no frames is left out."""
+    item.setFrameRange(shown)
+    job_id = farm.submitJob(request(python("pass"), renderContextName="render_41", frames=[]))
+    spec = session.client.spec(job_id).result(10)
+    assert (spec.name, spec.frames) == (name, "")
 
 
 def test_show_in_monitor(item: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from PySide6.QtGui import QColor, QPixmap
 from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem, QWidget
 
 from tests.tab.fake_queue import FakeQueue, make_agent, make_job
-from tests.tab.using import Settle, click_row
+from tests.tab.using import Settle, click_row, log_text
 
 
 @pytest.fixture
@@ -130,6 +131,19 @@ def test_the_picture_of_a_render_that_names_no_file_is_that_of_the_catalog(
     queue.change(jobs=(make_job(2, JobState.WAITING, picture=""),))
     settle(lambda: tab.view.current()[0] == make_job(2).id)
     assert not tab.picture.canvas.has_picture, "the picture of another job of the same name"
+
+
+def test_katanas_log_is_shown_of_a_job_that_has_none_yet(
+    tab: Any, queue: FakeQueue, item: Any, settle: Settle, tmp_path: Path
+) -> None:
+    """What Katana did before the render began; then the render's own log."""
+    item.appendToRenderLog("the scene is being written\n")
+    queue.change(jobs=(make_job(1, JobState.WAITING, log_file=""),))
+    settle(lambda: "the scene is being written" in tab.log.view._message)
+    log = tmp_path / "1.log"
+    log.write_text("rendering\n")
+    queue.change(jobs=(make_job(1, JobState.RUNNING, log_file=str(log)),))
+    settle(lambda: log_text(tab) == ["rendering"])
 
 
 def test_show_in_catalog_selects_the_item(qapp: Any, item: Any) -> None:

@@ -8,6 +8,7 @@ from Katana import Utils
 from PySide6.QtCore import QObject
 
 from ....kq.api import AttemptRecord, JobRecord, TaskRecord
+from ... import catalog
 from .bridge import QueueBridge
 from .job_sources import JobSources
 from .models.columns import Column, clock_text
@@ -24,6 +25,10 @@ JOB_SELECTED_EVENT = "katana_queue_job_selected"
 
 Its keyword arguments are `jobId`, `picture` (a path) and `name`.
 """
+
+
+_KATANAS_LINES = 10
+"""How many of the last lines of Katana's own render log are shown of a job that has no log yet."""
 
 
 class SelectedJob(QObject):
@@ -86,7 +91,9 @@ class SelectedJob(QObject):
             self._log.show_log(log_file)
         else:
             reason = self._model.text(row, Column.REASON, 0.0)
-            self._log.show_log("", f"{job.name} has no log yet{f': {reason}' if reason else ''}.")
+            message = f"{job.name} has no log yet{f': {reason}' if reason else ''}."
+            katanas = catalog.render_log_of(job.id).strip().splitlines()[-_KATANAS_LINES:]
+            self._log.show_log("", "\n".join([message, "", *katanas] if katanas else [message]))
         self._show_pictures()
         if other or before is None or before.attempts != job.attempts:
             self._fetch_attempts(job, task)
