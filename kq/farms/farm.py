@@ -25,7 +25,7 @@ from .outputs import UnseenOutputs, is_local
 from .published import FarmChange, PublishedJobs
 from .removal import FolderRemoval, own_scene
 from .running_logs import RunningLogs
-from .sharing import find_jobs, sole_change
+from .sharing import JobFinder, sole_change
 from .submitting import Submitter
 
 __all__ = ["Farm"]
@@ -65,6 +65,7 @@ class Farm:
         self.problem = ""
         """Why the engine does not reply; empty while it does."""
         self._submitter = Submitter(engine, lambda job: self._decide(job, is_news=True))
+        self._finder = JobFinder(folder, self.title)
         self._logs = RunningLogs()
         self._removal = FolderRemoval(folder)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -236,7 +237,7 @@ class Farm:
 
     def _find_jobs(self) -> None:
         """Add the jobs of earlier sessions and of other desktops, newest first."""
-        for job in find_jobs(self._folder, self.title, self._jobs):
+        for job in self._finder.find(self._jobs):
             if self._closed:
                 return
             job.is_stop_unsent = job.is_stop_wanted or bool(job.kept.stopped_tasks)
@@ -355,8 +356,15 @@ class Farm:
             raise
         self._unsent.pop(job_id, None)
         self._add(job)
-        with self._changing(job):
-            self._submitter.give(job, range(len(job.kept.labels)))
+        try:
+            with self._changing(job):
+                self._submitter.give(job, range(len(job.kept.labels)))
+        except Refused as error:
+            if not job.kept.submissions:
+                job.kept.error = str(error)
+                job.folder.save(job.kept)
+                self._decide(job, is_news=True)
+            raise
 
     def _check(self, options: Mapping[str, str]) -> list[str]:
         noted = list(self._engine.check(options))

@@ -15,7 +15,7 @@ from ..files import try_lock
 from .job_folder import JobFolder
 from .known_job import KnownJob
 
-__all__ = ["find_jobs", "sole_change"]
+__all__ = ["JobFinder", "sole_change"]
 
 _LOCK = ".lock"
 _INTERVAL_S = 0.1
@@ -42,27 +42,43 @@ def sole_change(farm_folder: Path, wait_s: float) -> Iterator[None]:
         yield
 
 
-def find_jobs(farm_folder: Path, title: str, known: Container[str]) -> list[KnownJob]:
-    """Return the jobs in a farm's folder, newest first, without those that `known` contains.
+class JobFinder:
+    """Finds jobs of earlier sessions and of other desktops. To be used from one thread, not Qt's.
 
     Args:
+        farm_folder: contains the jobs' folders.
         title: the farm's display name.
-        known: names of job folders.
     """
-    found = []
-    try:
-        folders = [path for path in farm_folder.iterdir() if path.name[0] != "." and path.name not in known]
-    except OSError:
-        return []  # no job was ever submitted
-    for path in folders:
+
+    def __init__(self, farm_folder: Path, title: str) -> None:
+        self._folder = farm_folder
+        self._title = title
+        self._unreadable: set[Path] = set()
+
+    def find(self, known: Container[str]) -> list[KnownJob]:
+        """Return the jobs, newest first, without those whose folders' names `known` contains.
+
+        One that cannot be read is tried again each time, and logged the first time.
+        """
+        try:
+            names = [path for path in self._folder.iterdir() if path.name[0] != "."]
+        except OSError:
+            return []  # no job was ever submitted
+        read = [self._read(path) for path in names if path.name not in known]
+        found = [job for job in read if job is not None]
+        return sorted(found, key=lambda job: -job.kept.created)
+
+    def _read(self, path: Path) -> KnownJob | None:
         folder = JobFolder(path)
         try:
             kept = folder.load()
         except (NotADirectoryError, FileNotFoundError):
-            continue  # a file, or a job that was removed just now
+            return None  # a file, or a job that was removed just now
         except (OSError, msgspec.DecodeError) as error:
-            _log.warning("the farm job in %s cannot be read: %s", path, error)
-            continue
-        if kept.submissions or kept.error or time.time() > kept.created + _SUBMITTING_S:
-            found.append(KnownJob(title, folder, kept, from_history=True))
-    return sorted(found, key=lambda job: -job.kept.created)
+            if path not in self._unreadable:
+                self._unreadable.add(path)
+                _log.warning("the farm job in %s cannot be read: %s", path, error)
+            return None
+        if not (kept.submissions or kept.error) and time.time() < kept.created + _SUBMITTING_S:
+            return None
+        return KnownJob(self._title, folder, kept, from_history=True)

@@ -128,7 +128,7 @@ def test_a_sequence_whose_node_is_lost_is_that_of_the_queue_and_of_openjd(
     own_cluster: SlurmCluster, share: Path, tmp_path: Path
 ) -> None:
     """24 frames on three nodes, one of which is killed at a third: every byte, but for the two times."""
-    project = saved_project(share, 160, 90, 16)
+    project = saved_project(share, 240, 135, 256)  # seconds a frame: the node has some when it is killed
     made = {name: share / name for name in ("Slurm", "Katana Queue", "OpenJD")}
     picture = "beauty.####.exr"
     settings = environment.__wrapped__(own_cluster, share)  # type: ignore[attr-defined]

@@ -138,8 +138,32 @@ def test_the_right_to_change_jobs_ends_with_the_process_that_has_it(
     assert engine.calls.count("submit") == 2
     farm.stop(job).result(60)
     assert engine.stopped == [("2", None)]
-    with sole_change(folder, 0.0):
-        pass
+    with sole_change(folder, 0.0):  # as another desktop
+        with pytest.raises(Refused, match="another desktop"):
+            farm.submit(late := new_job_id(), FRAMES).result(60)
+        record = farm.job(late)
+        assert record is not None and record.state is JobState.FAILED and "another desktop" in record.reason
+    farm.start(late).result(60)
+    assert state_of(farm, late) is JobState.WAITING
+
+
+def test_a_folder_that_cannot_be_read_is_logged_once(
+    open_farm: Callable[[], Farm], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often the farm is asked; it is listed as soon as it can be read."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    state = tmp_path / "farms" / "fake" / job / "state.json"
+    content = state.read_bytes()
+    state.write_bytes(b"{")
+    other = open_farm()
+    for _ in range(3):
+        other.refresh().result(60)
+    assert other.job(job) is None
+    assert len([each for each in caplog.records if job in each.getMessage()]) == 1
+    state.write_bytes(content)
+    other.refresh().result(60)
+    assert state_of(other, job) is JobState.WAITING
 
 
 # --- Removed jobs ---
