@@ -11,21 +11,26 @@ function Write-Step([string] $text) {
     [Console]::Error.WriteLine("==> $text")
 }
 
-# What a program writes, and what is written here, holds letters that the console's own code page may lack. Returns
-# what Restore-Encoding sets back: the console stays when the script is over.
+# What a program writes, and what is written here, holds letters that the console's own code page may lack; into a pipe
+# Python would write in the system's code page. Returns what Restore-Encoding sets back: the shell stays when the script
+# is over.
 function Set-Utf8Encoding {
+    $before = @{ Python = $env:PYTHONUTF8; Console = $null }
+    $env:PYTHONUTF8 = '1'
     try {
-        $before = [Console]::OutputEncoding
+        $console = [Console]::OutputEncoding
         [Console]::OutputEncoding = New-Object Text.UTF8Encoding $false
-        return $before
+        $before.Console = $console
     } catch {
-        return $null # there is no console
+        # There is no console.
     }
+    return $before
 }
 
-function Restore-Encoding($encoding) {
-    if ($encoding) {
-        try { [Console]::OutputEncoding = $encoding } catch { }
+function Restore-Encoding($before) {
+    $env:PYTHONUTF8 = $before.Python
+    if ($before.Console) {
+        try { [Console]::OutputEncoding = $before.Console } catch { }
     }
 }
 

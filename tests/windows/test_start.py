@@ -19,7 +19,7 @@ from tests.windows.wine import OLD_PYTHON, PYTHON, Wine, windows_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-PRINT = "import json, sys, demo; print(json.dumps([demo.VERSION, *sys.argv[1:]]))\n"
+PRINT = "import json, sys, demo; print(json.dumps([demo.VERSION, *sys.argv[1:]], ensure_ascii=False))\n"
 
 
 def require(checkout: Path, name: str, version: str) -> None:
@@ -99,16 +99,17 @@ def test_an_environment_that_is_in_use_is_named(powershell: Wine, checkout: Path
 def test_arguments_arrive_as_they_were_typed(powershell: Wine, checkout: Path) -> None:
     """With commas, spaces, quotation marks and a backslash at the end; and the shell is as it was."""
     line = (
-        "$before = [Console]::OutputEncoding.CodePage; $Env:PYTHONPATH = 'C:\\mine'; "
+        "$before = [Console]::OutputEncoding.CodePage; $Env:PYTHONPATH = 'C:\\mine'; $Env:PYTHONUTF8 = '0'; "
         ".\\start.ps1 'C:\\a b\\it''s \u201cü\u201d.usda' --frame 1,2 --out C:\\out\\; "
-        '"$([Console]::OutputEncoding.CodePage -eq $before) $Env:PYTHONPATH $Env:KATANA_RESOURCES."'
+        '"$([Console]::OutputEncoding.CodePage -eq $before) $Env:PYTHONPATH $Env:PYTHONUTF8 "'
+        ' + "$Env:KATANA_RESOURCES."'
     )
     done = run(powershell, checkout, line)
     *_, words, after = done.stdout.splitlines()
     assert json.loads(words) == [
         "1.0", "C:\\a b\\it's \u201cü\u201d.usda", "--frame", "1,2", "--out", "C:\\out",
     ]  # fmt: skip
-    assert after == "True C:\\mine ."
+    assert after == "True C:\\mine 0 ."
 
 
 def test_the_tests_have_an_environment_too(powershell: Wine, checkout: Path) -> None:
