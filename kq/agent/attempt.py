@@ -135,7 +135,7 @@ class Attempt:
         for warning in self.order.warnings:
             self._write_note(f"warning: {warning}")
         if self._standby is not None:
-            self._offered = self._standby.take(self.order, self._environment, self._cwd)
+            self._offered = self._standby.give_job(self.order, self._environment, self._cwd)
         if self._offered is not None:
             self.child = self._offered.child
         self._handle(a.Begun(self._offered is not None))
@@ -211,7 +211,7 @@ class Attempt:
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
             return  # it is being stopped, whether it has confirmed or not
-        if ready.has_taken():
+        if ready.has_confirmed():
             self._handle(a.StandbyTaken())
         elif ended is not None:
             self._handle(a.StandbyFailed(f"ended before it took the job ({how_ended(ended.code)})"))
@@ -228,7 +228,7 @@ class Attempt:
     def _add_usage(self, ended: process.Exit) -> None:
         """Add the CPU time and the peak memory of a process that has ended."""
         self._cpu_s += ended.cpu_s or 0.0
-        self._limits.take_exit(ended.peak_memory)
+        self._limits.record_exit(ended.peak_memory)
 
     def _step_tree_end(self, tree_end: process.TreeEnd) -> None:
         """Continue to end all processes. Does not block: `next_step_s` says when to call it again."""
@@ -252,7 +252,7 @@ class Attempt:
             # All descendants of the Agent belong to the attempt: it has no standby process meanwhile, and
             # processes whose parent has ended become children of the Agent (PR_SET_CHILD_SUBREAPER).
             usage = process.tree_usage(process.children_of(os.getpid()))
-            self._limits.take_sample(now, usage.memory, usage.cpu_s)
+            self._limits.record_sample(now, usage.memory, usage.cpu_s)
         if now >= self._next_log_check_at:
             self._next_log_check_at = now + _LOG_CHECK_INTERVAL_S
             self._limits.take_log(_size(self._log_fd), free_bytes(self.order.log_file))
@@ -339,7 +339,7 @@ class Attempt:
             _READ_INTERVAL_S / 4 if self.update.more else _READ_INTERVAL_S, spent_s / _MAX_READ_CPU
         )
         if self.update.grew:
-            self._limits.take_output(now)
+            self._limits.record_output(now)
         return (before.progress, before.picture, before.warnings) != (
             self.update.progress,
             self.update.picture,
@@ -387,7 +387,7 @@ class Attempt:
             duration_s=round(time.monotonic() - self._started_at, 3),
         )
         if self._standby is not None:
-            self._standby.after(self.order, self._environment, self._cwd)
+            self._standby.prepare_next(self.order, self._environment, self._cwd)
 
     def _final_picture(self) -> str:
         """Return the picture that the log names, or else the job's own picture if that file exists."""

@@ -17,7 +17,7 @@ from .. import messages as m
 from ..files import create_file, is_safe_relative_path
 from ..plain_text import quoted
 
-__all__ = ["FolderFetch"]
+__all__ = ["FolderDownload"]
 
 _PARTS_IN_FLIGHT = 4
 """Parts requested ahead: one megabyte."""
@@ -28,7 +28,7 @@ _MAX_KEPT_BYTES = 10 << 30
 _MAX_DAMAGED = 3
 
 
-class FolderFetch:
+class FolderDownload:
     """One download of one folder. To be used from one thread.
 
     Attributes:

@@ -48,7 +48,7 @@ class UsageLimits:
         """Whether the last sample is at least `interval_s` seconds old."""
         return now - self._last_sample >= interval_s
 
-    def take_output(self, now: float) -> None:
+    def record_output(self, now: float) -> None:
         """Note at `now` that the render has written output."""
         self._last_sign = now
 
@@ -56,12 +56,12 @@ class UsageLimits:
         """Note the size of the log, and the free space on its disk; None when that is not known."""
         self._log_bytes, self._free_bytes = (0, 0) if free is None else (size, free)
 
-    def take_exit(self, peak_memory: int | None) -> None:
+    def record_exit(self, peak_memory: int | None) -> None:
         """Note the peak memory of a process that has ended; None when it is not known."""
         if peak_memory is not None:
             self.peak_memory = max(self.peak_memory or 0, peak_memory)
 
-    def take_sample(self, now: float, memory: int, cpu_s: float) -> None:
+    def record_sample(self, now: float, memory: int, cpu_s: float) -> None:
         """Note the usage of all processes at `now`. `cpu_s`: CPU seconds since their start."""
         elapsed, self._last_sample = now - self._last_sample, now
         self.memory = memory

@@ -19,11 +19,11 @@ from ..states import Outcome
 from . import remote_machine as r
 from .attempt import Attempt
 from .attempt_machine import Stop, TimePassed
-from .download import FolderFetch
+from .download import FolderDownload
 from .output import OutputUpdate
 from .path_mapping import PathMap
 from .standby import Standby
-from .upload import FileReturn, LogStream
+from .upload import FileUpload, LogUpload
 
 __all__ = ["RemoteAttempt"]
 
@@ -69,11 +69,11 @@ class RemoteAttempt:
         if site.streams:
             self._order = msgspec.structs.replace(self._order, log_file=str(self._folder / "log"))
         self._inner: Attempt | None = None
-        self._fetch = FolderFetch(
+        self._fetch = FolderDownload(
             agent_id, order.attempt, self._copy or self._folder, Path(site.work) / "files", send
         )
-        self._log = LogStream(agent_id, order.attempt, Path(self._order.log_file), send)
-        self._files = FileReturn(agent_id, order.attempt, send)
+        self._log = LogUpload(agent_id, order.attempt, Path(self._order.log_file), send)
+        self._files = FileUpload(agent_id, order.attempt, send)
         self._machine = r.RemoteMachine()
         self._before: dict[str, tuple[int, int]] = {}
         """The folder's files before the render began: size, and time of modification in ns."""

@@ -85,13 +85,13 @@ class ReadyProcess:
         """Whether it has loaded, and waits."""
         return self._was_ready and self.child.poll() is None
 
-    def has_taken(self) -> bool:
-        """Whether it has become the render that it was given. Final once it has ended."""
+    def has_confirmed(self) -> bool:
+        """Return whether it has confirmed the job. Does not change any more once the process has ended."""
         if TAKEN not in self._output.splitlines() and self.child.poll() is not None:
             self._reader.join(_OUTPUT_TIMEOUT_S)
         return TAKEN in self._output.splitlines()
 
-    def give(self, line: bytes) -> bool:
+    def send_job(self, line: bytes) -> bool:
         """Write the job's line to its standard input, then close that. Returns False when it has ended."""
         assert self.child.lifeline is not None  # the write end of its standard input
         try:
@@ -131,8 +131,11 @@ class Standby:
         self._no_prefetch: tuple[str, ...] = ()
         """The last command whose standby took too much memory for what it prefetched: it gets no JSON."""
 
-    def after(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> None:
-        """A render has ended: have a process ready for another one like it, if its order names one."""
+    def prepare_next(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> None:
+        """Have a standby started, after a while, for a render like the one that has ended.
+
+        Nothing is started if its order has no command for a standby.
+        """
         arguments = _arguments(order)
         if self._keep_s <= 0 or arguments is None or order.standby == self._unfit:
             return
@@ -194,10 +197,11 @@ class Standby:
         self._unfit = argv
         self._warn(f"standby disabled for {' '.join(argv)[:200]}: {why}")
 
-    def take(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> ReadyProcess | None:
-        """Return a standby that was given this render, now the caller's; None: start the render normally.
+    def give_job(self, order: AssignOrder, environment: Mapping[str, str], cwd: str) -> ReadyProcess | None:
+        """Give the job to the standby, if there is one for such a job. The caller then owns its process.
 
-        Any other standby has ended when this returns.
+        Returns:
+            The process; None: start the render normally. Any other standby has ended then.
         """
         self._next = None
         kept, self.memory = self._kept, None
@@ -213,7 +217,7 @@ class Standby:
             line = _line(
                 arguments, cwd, {key: environment[key] for key in _ATTEMPT_VARIABLES}, order.log_file
             )
-            if len(line) <= _LONGEST_LINE and kept.give(line):
+            if len(line) <= _LONGEST_LINE and kept.send_job(line):
                 self._kept = None
                 return kept
         self._end()

@@ -18,7 +18,7 @@ from typing import IO
 from .. import messages as m
 from ..files import BINARY
 
-__all__ = ["FileReturn", "LogStream"]
+__all__ = ["FileUpload", "LogUpload"]
 
 _IN_FLIGHT_BYTES = 2 * m.STREAM_PART_BYTES
 _SEND_AGAIN_S = 3.0
@@ -47,7 +47,7 @@ def _check_regular(status: os.stat_result) -> None:
         raise OSError(errno.EINVAL, "not a regular file")
 
 
-class LogStream:
+class LogUpload:
     """The upload of one log, while it grows. To be used from one thread; no method blocks."""
 
     def __init__(
@@ -120,7 +120,7 @@ class LogStream:
             self._file = None
 
 
-class FileReturn:
+class FileUpload:
     """The upload of files, one after the other. To be used from one thread; no method blocks."""
 
     def __init__(self, agent_id: str, attempt: str, send: Callable[[m.FileUpdate], object]) -> None:

@@ -18,7 +18,7 @@ _BAD_INPUT, _INTERRUPTED = 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. 2: bad input, or no such job; the message is on stderr."""
-    _open_what_is_closed()
+    _open_closed_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that does not know a letter of a job's name shows its number.
@@ -61,7 +61,7 @@ def _joined_frames(arguments: Sequence[str]) -> list[str]:
     return joined
 
 
-def _open_what_is_closed() -> None:
+def _open_closed_standard_streams() -> None:
     """Standard streams that were closed when we were started: a socket must not get such a number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:

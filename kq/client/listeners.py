@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..rate_limit import RateLimit
 from .mirror import ConnectionStatus, Mirror, QueueChange
 
-__all__ = ["Listener", "Listeners", "Rests"]
+__all__ = ["GilYield", "Listener", "Listeners"]
 
 _FLUSH_S, _AT_ONCE = 0.033, 4
 _WORK_S, _REST_S = 0.001, 0.0005
@@ -21,7 +21,7 @@ _log = logging.getLogger("kq.client")
 Listener = Callable[[QueueChange], None]
 
 
-class Rests:
+class GilYield:
     """Makes a busy thread sleep for 0.5 ms after each millisecond of work.
 
     A busy thread keeps the GIL for Python's switch interval of 5 ms: without the sleeps each call from Qt
@@ -35,7 +35,7 @@ class Rests:
         """Start to count: the thread works from now on."""
         self._woke_s = time.monotonic()
 
-    def after_a_piece(self) -> None:
+    def yield_if_due(self) -> None:
         """Sleep if the thread has worked for a millisecond. To be called after each item of work."""
         if time.monotonic() - self._woke_s >= _WORK_S:
             time.sleep(_REST_S)
@@ -45,9 +45,9 @@ class Rests:
 class Listeners:
     """The listeners of one client. All methods are called on the client's thread."""
 
-    def __init__(self, mirror: Mirror, lock: threading.Lock, rests: Rests) -> None:
+    def __init__(self, mirror: Mirror, lock: threading.Lock, gil_yield: GilYield) -> None:
         """`lock` guards `mirror`."""
-        self._mirror, self._lock, self._rests = mirror, lock, rests
+        self._mirror, self._lock, self._gil_yield = mirror, lock, gil_yield
         self._known_status: tuple[ConnectionStatus, str] | None = None
         self._all: list[Listener] = []
         self._new: list[Listener] = []
@@ -80,13 +80,13 @@ class Listeners:
             self._known_status = status
             for listener in self._all:
                 _call(listener, change)
-            self._rests.after_a_piece()
+            self._gil_yield.yield_if_due()
         fresh, self._new = self._new, []
         if fresh:
             with self._lock:
-                everything = self._mirror.everything(*status)
+                full_change = self._mirror.full_change(*status)
             for listener in fresh:
-                _call(listener, everything)
+                _call(listener, full_change)
             self._all += fresh
 
 

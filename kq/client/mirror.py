@@ -139,7 +139,7 @@ class Mirror:
         if self._reset:
             self._reset = False
             self._changes.clear()
-            return self.everything(status, message)
+            return self.full_change(status, message)
         changes = self._changes
         return QueueChange(
             status=status,
@@ -156,7 +156,7 @@ class Mirror:
         """Whether there are changes for `take_change` to return."""
         return self._reset or bool(self._changes)
 
-    def everything(self, status: ConnectionStatus, message: str) -> QueueChange:
+    def full_change(self, status: ConnectionStatus, message: str) -> QueueChange:
         """Return a change that holds all records, with `reset`."""
         return QueueChange(
             status=status,

@@ -29,7 +29,7 @@ from ..records import (
 from ..states import JobState, WaitReason
 from ..wire import ClientWire, Poller
 from .discovery import on_other_ports
-from .listeners import Listener, Listeners, Rests
+from .listeners import GilYield, Listener, Listeners
 from .mirror import ConnectionStatus, Mirror
 from .open_requests import OpenRequests, fail
 from .requests import ClientRequests
@@ -64,8 +64,8 @@ class QueueClient(ClientRequests):
         self._clock = Clock()
         self._status = ConnectionStatus.STARTING
         self._message = "the queue is starting"
-        self._rests = Rests()
-        self._listeners = Listeners(self._mirror, self._lock, self._rests)
+        self._gil_yield = GilYield()
+        self._listeners = Listeners(self._mirror, self._lock, self._gil_yield)
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -271,7 +271,7 @@ class QueueClient(ClientRequests):
         try:
             while not self._closing:
                 ready = self._poller.wait(self._timeout_s())
-                self._rests.begin()
+                self._gil_yield.begin()
                 self._run_posted()
                 self._take_messages(ready)
                 self._watch_silence()
@@ -341,13 +341,13 @@ class QueueClient(ClientRequests):
         for reply in wire.replies(ready):
             self._last_heard = time.monotonic()
             self._take_reply(reply)
-            self._rests.after_a_piece()
+            self._gil_yield.yield_if_due()
         self._send_more()
         for event in wire.broadcasts(ready):
             if isinstance(event, m.ChangesEvent):
                 self._last_heard = time.monotonic()
                 self._take_event(event)
-                self._rests.after_a_piece()
+                self._gil_yield.yield_if_due()
         if wire.mismatch:
             self._set_status(ConnectionStatus.LOST, wire.mismatch)
 

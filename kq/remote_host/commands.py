@@ -20,7 +20,7 @@ from ..agent_config import AgentConfig, Site
 from ..errors import BadInput, KqError, NotFound, RemoteFailed
 from ..files import BINARY, write_private
 from ..settings import MAX_AGENTS
-from .folder import HostFolder, Supervised, base_folder, one_start_at_a_time, shares_data_root
+from .folder import HostFolder, SupervisorRecord, base_folder, one_start_at_a_time, shares_data_root
 from .supervisor import Supervisor, log_line
 
 __all__ = ["MARK", "main"]
@@ -103,7 +103,7 @@ def _start(options: argparse.Namespace) -> int:
 
 def _start_session(config: AgentConfig, options: argparse.Namespace) -> int:
     folder = HostFolder.of(config.connection.session)
-    living = folder.living()
+    living = folder.read_running()
     if living is not None:
         folder.write_wanted(max(options.agents, living.wanted))
         folder.write_connection(config)
@@ -190,11 +190,11 @@ def _log_of(folder: HostFolder) -> Path:
     return base_folder() / "logs" / f"supervisor-{folder.path.name}.log"
 
 
-def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> Supervised:
+def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> SupervisorRecord:
     """Wait until the supervisor has started its Agents. Raises RemoteFailed when it fails or takes 15 s."""
     until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until:
-        supervised = folder.living()
+        supervised = folder.read_running()
         if supervised is not None and (len(supervised.agents) >= agents or supervised.problem):
             if supervised.problem and not supervised.agents:
                 raise RemoteFailed(supervised.problem)
@@ -218,7 +218,7 @@ def _tail(path: Path) -> str:
     return lines[-1] if lines else f"{path} is empty"
 
 
-def _print_agents(supervised: Supervised, *, already: bool) -> None:
+def _print_agents(supervised: SupervisorRecord, *, already: bool) -> None:
     for agent_id, pid, _ in supervised.agents:
         print(f"Agent {agent_id} {'already runs' if already else 'launched'}, process {pid}")
     where = (
@@ -234,7 +234,7 @@ def _print_agents(supervised: Supervised, *, already: bool) -> None:
 
 
 def _stop(options: argparse.Namespace) -> int:
-    found = HostFolder.all_here()
+    found = HostFolder.all_of_this_machine()
     if options.session:
         wanted = {options.session, HostFolder.of(options.session).path.name}
         found = [each for each in found if wanted & {each.path.name, each.path.name.rpartition("-")[2]}]
@@ -246,7 +246,7 @@ def _stop(options: argparse.Namespace) -> int:
         )
     ended: list[str] = []
     for folder in found:
-        supervised = folder.living()
+        supervised = folder.read_running()
         agents = [agent_id for agent_id, _, _ in supervised.agents] if supervised is not None else []
         killed = folder.end(_STOP_GRACE_S)
         ended_now = f"{len(agents)} {'Agent' if len(agents) == 1 else 'Agents'}"

@@ -23,10 +23,10 @@ from ..agent_config import AgentConfig, Site
 from ..errors import NotFound, RemoteFailed
 from ..files import create_file, try_lock, write_private
 
-__all__ = ["HostFolder", "Supervised", "base_folder", "one_start_at_a_time", "shares_data_root"]
+__all__ = ["HostFolder", "SupervisorRecord", "base_folder", "one_start_at_a_time", "shares_data_root"]
 
 
-class Supervised(msgspec.Struct, frozen=True, kw_only=True):
+class SupervisorRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Content of the pid file: the supervisor and its Agents, by pid and start time."""
 
     session: str
@@ -104,7 +104,7 @@ class HostFolder:
         if own.path.exists():
             return own
         # Or the one that this machine made before it was renamed.
-        return next((each for each in cls.all_here() if each.path.name.endswith(f"-{tag}")), own)
+        return next((each for each in cls.all_of_this_machine() if each.path.name.endswith(f"-{tag}")), own)
 
     @property
     def mark(self) -> str:
@@ -115,12 +115,12 @@ class HostFolder:
         return self.path.name
 
     @classmethod
-    def all_here(cls) -> list[HostFolder]:
+    def all_of_this_machine(cls) -> list[HostFolder]:
         """Return the folders of all sessions that this machine made."""
         found = [cls(path) for path in sorted((base_folder() / "sessions").glob("*-????????????"))]
-        return [each for each in found if each._is_here()]
+        return [each for each in found if each._is_of_this_machine()]
 
-    def _is_here(self) -> bool:
+    def _is_of_this_machine(self) -> bool:
         """Whether this machine made the folder: by host name, or by system mark if it was renamed since."""
         if self.path.name.rpartition("-")[0] == _host_tag():
             return True
@@ -177,7 +177,7 @@ class HostFolder:
 
     @property
     def pid_file(self) -> Path:
-        """The file that holds Supervised, as JSON."""
+        """The file that holds SupervisorRecord, as JSON."""
         return self.path / "supervisor.json"
 
     def write_connection(self, config: AgentConfig) -> None:
@@ -188,20 +188,20 @@ class HostFolder:
         """Write the Agents' settings. Raises OSError."""
         write_private(self.site, msgspec.json.encode(site))
 
-    def read_supervised(self) -> Supervised | None:
+    def read_record(self) -> SupervisorRecord | None:
         """Read the pid file; None when it does not exist or cannot be read."""
         try:
-            return msgspec.json.decode(self.pid_file.read_bytes(), type=Supervised)
+            return msgspec.json.decode(self.pid_file.read_bytes(), type=SupervisorRecord)
         except (OSError, msgspec.DecodeError):
             return None
 
-    def write_supervised(self, content: Supervised) -> None:
+    def write_record(self, content: SupervisorRecord) -> None:
         """Write the pid file. Raises OSError."""
         write_private(self.pid_file, msgspec.json.encode(content))
 
-    def living(self) -> Supervised | None:
+    def read_running(self) -> SupervisorRecord | None:
         """Read the pid file; None unless the supervisor that wrote it still runs."""
-        supervised = self.read_supervised()
+        supervised = self.read_record()
         if supervised is None or not process.is_running(supervised.pid, supervised.started):
             return None
         return supervised
@@ -232,7 +232,7 @@ class HostFolder:
             NotFound: a process survived.
         """
         killed = 0
-        supervised = self.read_supervised()
+        supervised = self.read_record()
         if supervised is not None:
             try:
                 self.stop.touch()

@@ -56,7 +56,7 @@ def report(content: bytes) -> dict[str, Any]:
     if request.data_root:
         facts["data_root"] = _data_root_facts(request)
     if request.session:
-        living = HostFolder.of(request.session).living()
+        living = HostFolder.of(request.session).read_running()
         facts["agents"] = [agent_id for agent_id, _, _ in living.agents] if living is not None else []
     return facts
 

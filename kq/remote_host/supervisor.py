@@ -19,7 +19,7 @@ from ..errors import KqError
 from ..files import open_to_append
 from ..restart_limit import RestartLimit
 from ..states import AgentExit
-from .folder import HostFolder, Supervised
+from .folder import HostFolder, SupervisorRecord
 
 __all__ = ["Supervisor", "log_line"]
 
@@ -100,7 +100,7 @@ class Supervisor:
         self._ending = ""
         self._asked_until: float | None = None
         self._signalled = False
-        self._written: Supervised | None = None
+        self._written: SupervisorRecord | None = None
         self._write_failed = False
         """Whether the last attempt to write the pid file failed."""
         self._problem = ""
@@ -265,7 +265,7 @@ class Supervisor:
             process.end_strays(keep)
 
     def _write(self) -> None:
-        content = Supervised(
+        content = SupervisorRecord(
             session=self._config.connection.session,
             label=self._config.host_label,
             pid=self._own.pid,
@@ -282,7 +282,7 @@ class Supervisor:
         if content == self._written:
             return
         try:
-            self._folder.write_supervised(content)
+            self._folder.write_record(content)
         except OSError as error:
             if not self._write_failed:
                 log_line(f"the pid file cannot be written; will retry: {error}")

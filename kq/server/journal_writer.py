@@ -23,8 +23,8 @@ _RETRY_S = 10.0
 _log = logging.getLogger("kq.server")
 
 
-class _Lasting(Enum):
-    """Kinds of problems that stay until the server ends. Of each kind the latest is shown."""
+class _Problem(Enum):
+    """A kind of problem that stays until the server ends. Of each kind, the latest message is shown."""
 
     UNUSABLE = auto()
     REMOVED = auto()
@@ -38,7 +38,7 @@ class JournalWriter:
     def __init__(self, path: Path, session: str, change_feed: ChangeFeed) -> None:
         """Open the journal. If it cannot be used, an in-memory journal takes its place."""
         self._change_feed = change_feed
-        self._lasting: dict[_Lasting, str] = {}
+        self._problems: dict[_Problem, str] = {}
         """By kind: the problem, as shown to users."""
         self._failure = ""
         """Why the last commit failed; empty when it succeeded."""
@@ -51,45 +51,46 @@ class JournalWriter:
         try:
             return Journal(path, session)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with the file, the queue must work without it
-            self.report_lasting(
-                _Lasting.UNUSABLE, f"the journal {path} cannot be used ({error}): jobs are not remembered"
+            self.report_permanent(
+                _Problem.UNUSABLE,
+                f"the journal {path} cannot be used ({error}): jobs are not remembered",
             )
         return Journal(IN_MEMORY, session)
 
     @property
     def is_durable(self) -> bool:
         """Whether all that was noted is in the journal's file."""
-        is_in_memory = not self._lasting.keys().isdisjoint((_Lasting.UNUSABLE, _Lasting.REMOVED))
+        is_in_memory = not self._problems.keys().isdisjoint((_Problem.UNUSABLE, _Problem.REMOVED))
         return not (is_in_memory or self._failure or self.journal.is_dirty)
 
     def show_damage(self) -> None:
         """Show users the damage found in the journal so far."""
         text = self.journal.damage.text()
-        if text and text != self._lasting.get(_Lasting.DAMAGED):
-            self.report_lasting(_Lasting.DAMAGED, text)
+        if text and text != self._problems.get(_Problem.DAMAGED):
+            self.report_permanent(_Problem.DAMAGED, text)
 
     def report_unreadable(self, message: str) -> None:
         """Show users that a part of the journal could not be read."""
-        self.report_lasting(_Lasting.UNREADABLE, message)
+        self.report_permanent(_Problem.UNREADABLE, message)
 
-    def report_lasting(self, kind: _Lasting, message: str) -> None:
+    def report_permanent(self, kind: _Problem, message: str) -> None:
         """Show users a problem that stays until the server ends."""
         _log.error("%s", message)
-        self._lasting[kind] = message
+        self._problems[kind] = message
         self._show()
 
     def _show(self) -> None:
-        self._change_feed.set_problem("; ".join(filter(None, (self._failure, *self._lasting.values()))))
+        self._change_feed.set_problem("; ".join(filter(None, (self._failure, *self._problems.values()))))
 
     def check_file(self) -> None:
         """Report it if the journal's file was removed: what is written to it is lost when the server ends."""
-        if _Lasting.UNUSABLE in self._lasting or _Lasting.REMOVED in self._lasting:
+        if _Problem.UNUSABLE in self._problems or _Problem.REMOVED in self._problems:
             return
         try:
             self._path.stat()
         except FileNotFoundError:
-            self.report_lasting(
-                _Lasting.REMOVED,
+            self.report_permanent(
+                _Problem.REMOVED,
                 f"the journal {self._path} was removed: jobs go on, and are not remembered; "
                 f"start a new session when they are done",
             )
@@ -113,7 +114,7 @@ class JournalWriter:
     def close(self) -> None:
         """Commit what was noted, and close the file."""
         self.commit()
-        self.journal.close(is_whole=not self._lasting and not self._failure)
+        self.journal.close(is_whole=not self._problems and not self._failure)
 
     def note_agent(self, agent: Agent, role: str) -> None:
         """Store an Agent and its key's role at once."""

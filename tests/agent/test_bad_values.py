@@ -13,7 +13,7 @@ import pytest
 from kq import messages as m
 from kq.agent.program import Agent
 from kq.agent.remote_attempt import RemoteAttempt
-from kq.agent.upload import FileReturn
+from kq.agent.upload import FileUpload
 from tests.support.hostile_pictures import HOSTILE
 from tests.support.live_queue import LiveQueue
 
@@ -62,7 +62,7 @@ def test_a_picture_that_is_no_file_is_refused_at_once(
 
     monkeypatch.setattr(os, "open", counting)
     picture = Path(HOSTILE[name][0](tmp_path))
-    files = FileReturn("a1", "j/0/1", lambda _update: None)
+    files = FileUpload("a1", "j/0/1", lambda _update: None)
     files.add(picture, "/desktop/picture.png")
     assert files.is_idle
     assert "not a regular file" in files.refused["/desktop/picture.png"]
@@ -72,7 +72,7 @@ def test_a_picture_that_is_no_file_is_refused_at_once(
 def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: Path) -> None:
     """One bad value must not end what comes after it."""
     sent: list[Any] = []
-    files = FileReturn("a1", "j/0/1", sent.append)
+    files = FileUpload("a1", "j/0/1", sent.append)
     files.add(Path("/tmp/a\0b.png"), "/desktop/bad.png")  # never made
     (tmp_path / "good.png").write_bytes(b"picture")
     files.add(tmp_path / "good.png", "/desktop/good.png")
@@ -89,7 +89,7 @@ def test_no_picture_that_no_desktop_shows_is_sent_while_the_job_runs(tmp_path: P
     attempt: Any = SimpleNamespace(
         _inner=SimpleNamespace(picture=lambda: named),
         _map=SimpleNamespace(there=lambda path: f"/desktop/{Path(path).name}"),
-        _files=FileReturn("a1", "j/0/1", sent.append),
+        _files=FileUpload("a1", "j/0/1", sent.append),
         _picture_sent=None,
         _picture_after=0.0,
     )

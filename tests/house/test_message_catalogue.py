@@ -44,7 +44,7 @@ def of_limit(memory: int = 0, at: float = 0.0, **limits: float) -> str:
         number=1, attempt="j/0/1", commands=(("true",),), environment={}, cwd="", log_file="", **limits
     )  # type: ignore[arg-type]  # by name, as the struct has them
     usage = UsageLimits(order, 0.0)
-    usage.take_sample(at, memory, 0.0)
+    usage.record_sample(at, memory, 0.0)
     stop = usage.exceeded(at)
     assert stop is not None
     return stop.reason

@@ -87,13 +87,13 @@ def test_a_machine_with_another_name_finds_what_it_started(
     monkeypatch.setattr(socket, "gethostname", lambda: "other-machine")
     HostFolder.of("another session").make()
     monkeypatch.setattr(process, "system_mark", lambda: "another system")
-    assert [each.path for each in HostFolder.all_here()] == [HostFolder.of("another session").path]
+    assert [each.path for each in HostFolder.all_of_this_machine()] == [HostFolder.of("another session").path]
     assert HostFolder.of("a session").path != made.path
     monkeypatch.undo()
     monkeypatch.setenv("KQ_REMOTE_DIR", str(tmp_path))
     monkeypatch.setattr(socket, "gethostname", lambda: "after")
     assert HostFolder.of("a session").path == made.path
-    assert made.path in [each.path for each in HostFolder.all_here()]
+    assert made.path in [each.path for each in HostFolder.all_of_this_machine()]
 
 
 def test_a_user_without_a_home_folder_cannot_have_agents(
