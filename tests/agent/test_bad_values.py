@@ -88,7 +88,7 @@ def test_no_picture_that_no_desktop_shows_is_sent_while_the_job_runs(tmp_path: P
     named = HOSTILE[name][0](tmp_path)
     attempt: Any = SimpleNamespace(
         _inner=SimpleNamespace(picture=lambda: named),
-        _map=SimpleNamespace(there=lambda path: f"/desktop/{Path(path).name}"),
+        _map=SimpleNamespace(to_desktop=lambda path: f"/desktop/{Path(path).name}"),
         _files=FileUpload("a1", "j/0/1", sent.append),
         _picture_sent=None,
         _picture_after=0.0,

@@ -112,7 +112,7 @@ def test_a_tunnel_has_a_limit_of_connections(monkeypatch: pytest.MonkeyPatch) ->
     go.set()
     for _ in range(3):
         assert serving.acquire(timeout=20)
-    until(lambda: opened._open == 0, "the connections to end")
+    until(lambda: opened._connection_count == 0, "the connections to end")
     connect(5)
     assert serving.acquire(timeout=20) and closed == [3, 4]
-    until(lambda: opened._open == 0, "the last one to end")
+    until(lambda: opened._connection_count == 0, "the last one to end")

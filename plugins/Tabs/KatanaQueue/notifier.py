@@ -45,15 +45,15 @@ class Notifier(QObject):
         self._again.setInterval(TRAY_POLL_MS)
         self._again.timeout.connect(self._show_in_tray)
 
-    def observe(self, news: Iterable[tuple[JobRecord, JobRecord | None]]) -> None:
-        """Notify of the long jobs in `news` that have ended.
+    def observe(self, pairs: Iterable[tuple[JobRecord, JobRecord | None]]) -> None:
+        """Notify of the long jobs in `pairs` that have ended.
 
         Args:
-            news: pairs of a changed job's new and old record; the old one is None for a new job.
+            pairs: pairs of a changed job's new and old record; the old one is None for a new job.
         """
         if not self.is_on:
             return
-        ended = [job for job, before in news if _ended_long(job, before)]
+        ended = [job for job, before in pairs if _ended_long(job, before)]
         if not ended:
             return
         message = self._summary.add(ended, time.monotonic())

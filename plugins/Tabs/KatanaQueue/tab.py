@@ -165,7 +165,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.view.picture_activated.connect(self.actions_of_jobs.open_picture.trigger)
         self.view.customContextMenuRequested.connect(self._show_menu)
         self.model.counts_changed.connect(self._on_counts_changed)
-        self.model.jobs_changed.connect(self._on_merged)
+        self.model.jobs_changed.connect(self._on_jobs_changed)
         self.model.tasks_wanted.connect(self._fetch_tasks)
         for changed in (self.pictures.thumbnail_loaded, self.pictures.unsaved_changed):
             changed.connect(lambda _which: self.view.viewport().update())
@@ -242,16 +242,16 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         if change.queue is not None:
             self._show_banner()
 
-    def _on_merged(self, news: list[tuple[JobRecord, JobRecord | None]]) -> None:
-        self.notifier.observe(news)
-        for job, _before in news:
+    def _on_jobs_changed(self, pairs: list[tuple[JobRecord, JobRecord | None]]) -> None:
+        self.notifier.observe(pairs)
+        for job, _before in pairs:
             if job.picture:
                 self.pictures.refresh(job.picture)
             self.selected.job_changed(job)
             self.frame_bars.job_changed(job)
         if (
             self.model.expanded_jobs()
-            and any(self.model.is_expanded(job.id) for job, _before in news)
+            and any(self.model.is_expanded(job.id) for job, _before in pairs)
             and not self._tasks_timer.isActive()
             and self.isVisible()
         ):
