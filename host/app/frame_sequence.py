@@ -125,8 +125,12 @@ def frame_pattern(output: str) -> str:
     """Return `output` with `####` or `%04d` in its file name replaced by the placeholder `{frame:04d}`.
 
     Raises:
-        FrameError: its name has no place for the frame, so all frames would be written to one file.
+        FrameError: it is empty, or its name has no place for the frame: all frames would go to one file.
     """
+    if not output.strip():
+        raise FrameError(
+            "The node has no Output: enter one in its parameters, for example out/beauty.####.exr."
+        )
     folder, slash, name = output.replace("\\", "/").rpartition("/")
 
     def placeholder(match: re.Match[str]) -> str:

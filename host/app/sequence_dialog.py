@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from .frame_sequence import FrameError, FrameRequest, Order, divided, frame_pattern, parse, path_of
+from .style import align_number
 
 __all__ = ["SequenceDialog"]
 
@@ -127,7 +128,7 @@ class SequenceDialog(QDialog):
         try:
             request = self._request()
         except FrameError as error:
-            self.summary.setText(str(error))
+            self._show(str(error), is_problem=True)
             self.render_button.setEnabled(False)
             return
         frames = request.frames
@@ -135,10 +136,14 @@ class SequenceDialog(QDialog):
         tasks = len(divided(frames, request.per_task))
         if tasks < len(frames):
             count += " in 1 task" if tasks == 1 else f" in {tasks:,} tasks"
-        self.summary.setText(
-            f"{count}: {path_of(request.pattern, frames[0])}" + (" …" if len(frames) > 1 else "")
-        )
+        more = " …" if len(frames) > 1 else ""
+        self._show(f"{count}: {path_of(request.pattern, frames[0])}{more}", is_problem=False)
         self.render_button.setEnabled(True)
+
+    def _show(self, text: str, *, is_problem: bool) -> None:
+        self.summary.setText(text)
+        self.summary.setProperty("role", "bad" if is_problem else "")
+        self.summary.style().polish(self.summary)  # a style sheet does not follow a property by itself
 
     def _on_accepted(self) -> None:
         self.requested.emit(self._request())
@@ -150,4 +155,5 @@ def _number(value: int, most: int, hint: str, parent: QWidget, least: int = 1) -
     field.setRange(least, most)
     field.setValue(value)
     field.setToolTip(hint)
+    align_number(field)
     return field

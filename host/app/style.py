@@ -189,7 +189,8 @@ QBalloonTip, QBalloonTip QLabel { color: #1e1e1e; }
 QCheckBox::indicator {
     width: 14px; height: 14px; border: 1px solid %(handle)s; border-radius: 3px; background: %(field)s;
 }
-QCheckBox::indicator:checked { background: %(accent)s; border-color: %(accent)s; }
+QCheckBox::indicator:checked { border-color: %(accent)s; image: url("%(arrows)s/check.svg"); }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QCheckBox:focus { color: %(accent)s; }
 QLabel[role="dim"] { color: %(dim)s; }
 QLabel[role="heading"] { color: %(dim)s; font-weight: bold; }

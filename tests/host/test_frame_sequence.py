@@ -88,9 +88,11 @@ def test_files_of_frames(output: str, pattern: str, file: str) -> None:
 
 
 def test_an_output_without_digits_is_refused() -> None:
-    """All frames would be written to one file."""
+    """All frames would be written to one file; an empty one is named as what is missing."""
     with pytest.raises(FrameError, match="overwrite"):
         frame_pattern("/out/beauty.exr")
+    with pytest.raises(FrameError, match="no Output"):
+        frame_pattern(" ")
 
 
 def test_frames_that_exist_are_left_out(tmp_path: Path) -> None:
