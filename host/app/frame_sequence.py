@@ -78,9 +78,11 @@ def parse(text: str, every: int = 1) -> list[int]:
             raise FrameError(f"“{part.strip()}” has a step of 0: use 1 or more.")
         if last < first:
             raise FrameError(f"“{part.strip()}” runs backwards: write {last}-{first}.")
-        if (last - first) // step >= MAX_FRAMES or len(frames) > MAX_FRAMES:
+        more = range(first, last + 1, step)
+        if len(more) <= MAX_FRAMES:
+            frames.update(more)
+        if max(len(more), len(frames)) > MAX_FRAMES:
             raise FrameError(f"More than {MAX_FRAMES:,} frames: render them in several parts.")
-        frames.update(range(first, last + 1, step))
     return sorted(frames)
 
 

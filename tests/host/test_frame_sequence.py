@@ -37,7 +37,23 @@ def test_ranges(text: str, frames: list[int]) -> None:
     assert parse(text) == frames
 
 
-@pytest.mark.parametrize("text", ["", " ", "a", "1-", "1..3", "1-10x0", "10-1", "1 2", "1-9999999", "1,,2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "a",
+        "1-",
+        "1..3",
+        "1-10x0",
+        "10-1",
+        "1 2",
+        "1-9999999",
+        "1-1000000",
+        "1-100000,200001-300000",
+        "1,,2",
+    ],
+)
 def test_what_is_no_range_is_named(text: str) -> None:
     """Empty, unreadable, backwards, a step of 0, far too many."""
     with pytest.raises(FrameError):
