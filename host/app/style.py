@@ -116,7 +116,8 @@ QToolButton {
     background: transparent; border: 1px solid transparent; border-radius: 3px; padding: 4px 9px;
 }
 QToolButton:hover { background: %(raised)s; }
-QToolButton:pressed, QToolButton:checked { background: %(field)s; }
+QToolButton:pressed { background: %(field)s; }
+QToolButton:checked { background: %(selection)s; }
 QToolButton:focus { border: 1px solid %(accent)s; }
 QPushButton {
     background: %(raised)s; border: 1px solid %(line)s; border-radius: 3px; padding: 5px 14px;
