@@ -24,7 +24,7 @@ libxcb-keysyms.so.1 libxcb-keysyms1
 libxcb-shape.so.0 libxcb-shape0
 libxkbcommon-x11.so.0 libxkbcommon-x11-0
 NEEDS
-    cycles) cat <<'NEEDS' ;;
+    blender) cat <<'NEEDS' ;;
 libX11.so.6 libx11-6
 libXi.so.6 libxi6
 libXrender.so.1 libxrender1

@@ -58,7 +58,13 @@ def _rendered(stage: Usd.Stage, folder: Path, *arguments: object) -> str:
     stage.Export(str(file))
     command = _command(file, folder / "f####.exr", "-samples", SAMPLES, *arguments)
     done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -285,6 +291,61 @@ def test_surfaces_are_as_with_mitsuba(tmp_path: Path) -> None:
     for frame, prim in enumerate(shown.values(), 1):
         _show_in_frame(prim.GetPrim(), frame, len(shown))
     _compare(stage, list(shown), tmp_path, 0.12)
+
+
+def test_lenses_are_as_with_mitsuba(tmp_path: Path) -> None:
+    """Depth of field, and a lens that is shifted."""
+    stage = new_stage()
+    camera = add_camera(stage)
+    add_dome(stage, 0.1)
+    camera.CreateFocusDistanceAttr(5.0)
+    camera.CreateFStopAttr().Set(5.0, 1)
+    camera.CreateFStopAttr().Set(0.0, 2)
+    camera.CreateHorizontalApertureOffsetAttr().Set(0.0, 1)
+    camera.CreateHorizontalApertureOffsetAttr().Set(4.0, 2)
+    camera.CreateVerticalApertureOffsetAttr().Set(0.0, 1)
+    camera.CreateVerticalApertureOffsetAttr().Set(3.0, 2)
+    white = {"diffuseColor": (0.0, 0.0, 0.0), "roughness": 1.0, "emissiveColor": (1.0, 1.0, 1.0)}
+    bind(add_sphere(stage, "/World/Ball", radius=0.7), add_material(stage, "/World/White", **white))
+    _compare(stage, ["Blurred", "Shifted"], tmp_path, 0.08)
+
+
+_LIVE = """
+import os, sys
+from pathlib import Path
+from host.renderboot.arguments import Arguments
+from host.renderboot.live.scene import LiveScene
+from host.renderboot.live.state import LayerText, Update
+from host.renderboot.renderers import load_renderer
+
+live = LiveScene(Arguments(stage=Path("live"), threads=1), load_renderer("cycles"))
+text = Path(sys.argv[1]).read_text()
+for colour in ("(0.8, 0, 0)", "(0, 0.8, 0)"):
+    layer = LayerText(text.replace("(0.8, 0, 0)", colour))
+    update = Update(1, root="all", layers={"all": layer}, region=(0.25, 0.25, 0.75, 0.75))
+    scene, picture = live.updated(update)
+    picture.render_preview()
+    picture.render_pass(4)
+    print("preview", *picture.preview_pixels().shape)
+    print("picture", *picture.pixels().mean(axis=(0, 1)).tolist())
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_a_live_scene_is_rendered_anew_after_each_change(red_ball: Usd.Stage, tmp_path: Path) -> None:
+    """A first picture of a sixteenth of the pixels, then passes; a region of the picture alone."""
+    stage = tmp_path / "live.usda"
+    red_ball.GetRootLayer().Export(str(stage))
+    command = [sys.executable, "-c", _LIVE, str(stage)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[0] for line in lines] == ["preview", "picture"] * 2
+    # A quarter of 640 by 360 pixels, at a quarter of width and height.
+    assert lines[0][1:] == ["45", "80", "4"]
+    first, second = ([float(value) for value in line[1:]] for line in lines if line[0] == "picture")
+    assert first[0] > 10 * first[1] and second[1] > 10 * second[0]
 
 
 # --- The process ---
