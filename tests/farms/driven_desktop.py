@@ -150,11 +150,18 @@ class _Program:
         self.desktop.window.resize(1600, 1240)
         above = self.tab.parentWidget()
         while above is not None:
-            if isinstance(above, QSplitter) and above.orientation() is Qt.Orientation.Vertical:
-                above.setSizes([300, 900])
+            if isinstance(above, QSplitter) and above.orientation() == Qt.Orientation.Vertical:
+                above.setSizes([900, 150])
             above = above.parentWidget()
         self.tab.view.show_job(job)
         self.tab.model.expand(job)
+        QTest.qWait(500)
+        from katana_queue.plugins import site_farms
+
+        tasks = site_farms.open_farms().farms["slurm"].tasks(job)
+        running = [task.index for task in tasks if task.state == "Running"]
+        row = self.tab.model.row(job) + 1 + max(running, default=0)
+        self.tab.view.scrollTo(self.tab.model.index(row, 0))
         QTest.qWait(1500)  # pictures and logs are read on threads
         assert self.desktop.window.grab().save(path)
 

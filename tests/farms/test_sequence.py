@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import time
@@ -30,9 +31,8 @@ kill -9 "$PPID"
 """An sbatch whose caller does not live to hear the answer, the first time."""
 
 
-@pytest.fixture
-def environment(cluster: SlurmCluster, share: Path) -> dict[str, str]:
-    """A desktop's, with the cluster as its farm."""
+def environment_of(cluster: SlurmCluster, share: Path) -> dict[str, str]:
+    """A desktop's environment, with the cluster as its farm."""
     found = {name: value for name, value in cluster.environment.items() if not name.startswith("KQ_")}
     return {
         **found,
@@ -58,7 +58,7 @@ def saved_project(folder: Path, width: int, height: int, samples: int) -> Path:
 
 def await_row(desktop: DrivenDesktop, farm: str, done: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
     """The farm's one job in the tab, when `done` holds of it. Tasks that Slurm holds back are started."""
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 800
     row: dict[str, Any] = {}
     while time.monotonic() < deadline:
         rows = desktop.ask("rows")
@@ -74,9 +74,15 @@ def await_row(desktop: DrivenDesktop, farm: str, done: Callable[[dict[str, Any]]
     pytest.fail(f"waited in vain: {row}")
 
 
+def is_victim(task: dict[str, Any]) -> bool:
+    """Whether a task has begun on n2 and is far from its end."""
+    progress = re.findall(r"ALF_PROGRESS (\d+)%", task["log"])
+    return task["agent"] == "n2" and bool(progress) and int(progress[-1]) < 50
+
+
 def await_renders(desktop: DrivenDesktop) -> None:
     """Wait until all renders of the session have ended well."""
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + 800
     while any(phase in ("PREPARING", "WAITING", "RUNNING") for _, phase, _ in desktop.ask("renders")):
         assert time.monotonic() < deadline
         time.sleep(0.5)
@@ -84,19 +90,20 @@ def await_renders(desktop: DrivenDesktop) -> None:
 
 
 def test_a_desktop_that_is_killed_finds_its_jobs_again(
-    cluster: SlurmCluster, environment: dict[str, str], share: Path, tmp_path: Path
+    cluster: SlurmCluster, share: Path, tmp_path: Path
 ) -> None:
     """Between sbatch and its answer, and at a third of the frames: same job, states, logs; nothing twice."""
     sbatch = share / "bin" / "sbatch"
     sbatch.parent.mkdir()
     sbatch.write_text(_KILLS_ITS_CALLER.format(sbatch=shutil.which("sbatch")))
     sbatch.chmod(0o755)
+    environment = environment_of(cluster, share)
     environment["PATH"] = f"{sbatch.parent}:{environment['PATH']}"
     project = saved_project(share, 32, 18, 1)
     out = share / "out"
     with DrivenDesktop(environment, project) as desktop:
         desktop.ask("render", farm="Slurm", frames="1-6", output=str(out / "beauty.####.png"))
-        assert desktop.process.wait(120) == -signal.SIGKILL
+        assert desktop.process.wait(300) == -signal.SIGKILL
     engine_id = Path(f"{sbatch}.answer").read_text().strip()
     with DrivenDesktop(environment, project) as desktop:
         before = await_row(desktop, "Slurm", lambda row: row["completed"] >= 2)
@@ -124,34 +131,31 @@ def test_a_desktop_that_is_killed_finds_its_jobs_again(
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(2400)
 def test_a_sequence_whose_node_is_lost_is_that_of_the_queue_and_of_openjd(
     own_cluster: SlurmCluster, share: Path, tmp_path: Path
 ) -> None:
     """24 frames on three nodes, one of which is killed at a third: every byte, but for the two times."""
-    project = saved_project(share, 240, 135, 256)  # seconds a frame: the node has some when it is killed
+    project = saved_project(share, 240, 135, 64)  # seconds a frame: the node has some when it is killed
     made = {name: share / name for name in ("Slurm", "Katana Queue", "OpenJD")}
     picture = "beauty.####.exr"
-    settings = environment.__wrapped__(own_cluster, share)  # type: ignore[attr-defined]
-    with DrivenDesktop(settings, project) as desktop:
+    with DrivenDesktop(environment_of(own_cluster, share), project) as desktop:
         desktop.ask("render", farm="Slurm", frames="1-24", output=str(made["Slurm"] / picture))
-        third = await_row(desktop, "Slurm", lambda row: row["completed"] >= 8)
-        victims = [task for task in third["tasks"] if task["agent"] == "n2" and task["state"] == "Running"]
+        await_row(desktop, "Slurm", lambda row: row["completed"] >= 8 and any(map(is_victim, row["tasks"])))
         own_cluster.lose_node("n2")
         half = await_row(desktop, "Slurm", lambda row: row["completed"] >= 12)
         desktop.ask("show", job=half["id"], path=str(tmp_path / "half-way.png"))
         row = await_row(desktop, "Slurm", lambda row: row["State"] not in ("Waiting", "Running"))
         assert row["State"] == "Completed"
         attempts = desktop.ask("attempts", job=row["id"])
-        print(f"running on n2 when it was killed: {len(victims)}")
         print(Counter((node, outcome) for _task, _attempt, node, outcome in attempts))
         assert any(outcome == "agent-lost" for *_, outcome in attempts), attempts
         for farm in ("Katana Queue", "OpenJD"):
             desktop.ask("render", farm=farm, frames="1-24", output=str(made[farm] / picture))
         await_renders(desktop)
     [bundle] = [path for path in (share / "bundles").iterdir() if path.is_dir()]
-    rendered = openjd(
-        "run", str(bundle / "template.json"), "-p", f"OutputFolder={made['OpenJD']}", cwd=tmp_path
-    )
+    output = f"OutputFolder={made['OpenJD']}"
+    rendered = openjd("run", str(bundle / "template.json"), "-p", output, cwd=tmp_path, timeout_s=1200)
     assert rendered.returncode == 0, rendered.stdout + rendered.stderr
     names = sorted(path.name for path in made["Katana Queue"].glob("*.exr"))
     assert len(names) == 24

@@ -37,14 +37,14 @@ def Xform "World" {
 """
 
 
-def openjd(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def openjd(*arguments: str, cwd: Path, timeout_s: float = 200) -> subprocess.CompletedProcess[str]:
     """Run OpenJD's own command, with nothing of this checkout in its environment."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("KQ_", "PYTHON"))}
     (cwd / "temporary").mkdir(exist_ok=True)
     environment["TMPDIR"] = str(cwd / "temporary")  # it leaves a folder there
     command = [sys.executable, "-m", "openjd", *arguments]
     return subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=200, check=False
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False
     )
 
 
