@@ -1,7 +1,7 @@
 """Makes the pictures in this folder from the running program: desktop, queue, Agents and renders are real.
 
-Run it as `.venv/bin/python docs/images/make.py [NAME ...]` from the project's root. farm.png is half-way.png of
-tests/farms/test_sequence.py, which has a Slurm of its own.
+Run it as `.venv/bin/python docs/images/make.py [NAME ...]` from the project's root. farm.png is of
+tests/farms/test_sequence.py.
 """
 
 from __future__ import annotations
