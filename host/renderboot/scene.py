@@ -24,6 +24,8 @@ ColourSpace = Literal["auto", "srgb", "linear"]
 Window = tuple[int, int, int, int]
 """Left, top, right, bottom."""
 
+MAX_DISTANCE = 1e18
+"""Scene units from the origin: renderers square distances in single precision."""
 NEUTRAL_GREY: Colour = (0.18, 0.18, 0.18)
 
 

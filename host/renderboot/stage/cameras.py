@@ -7,33 +7,50 @@ from dataclasses import replace
 import numpy as np
 from pxr import Gf, Tf, Usd, UsdGeom
 
+from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from ..scene import Camera, Matrix
+from ..scene import MAX_DISTANCE, Camera, Matrix
 from .values import matrix_of
 
 _THREE_QUARTER = (0.75, 0.5, 1.0)
 """Direction from the scene to the default camera: right, up, front."""
+_MAX_OPTICS = 1e9
+"""Tenths of a scene unit."""
+_NEAREST = 1e-3
 _FRAMING_MARGIN = 1.08
 
 
-def read_camera(prim: Usd.Prim, time: Usd.TimeCode) -> Camera:
+def read_camera(prim: Usd.Prim, time: Usd.TimeCode, diagnostics: Diagnostics) -> Camera:
     """Return the camera at the frame.
 
+    Args:
+        prim: The camera.
+        time: The frame.
+        diagnostics: Receives a warning for each value that no lens can have; its default is used.
+
     Raises:
-        RenderBootError: Its transform cannot be read.
+        RenderBootError: Its transform cannot be read, is not finite or has no size.
     """
     camera = UsdGeom.Camera(prim)
     try:
         optics = camera.GetCamera(time)
     except Tf.ErrorException as error:
         raise RenderBootError(f"The transform of the camera {prim.GetPath()} cannot be read.") from error
+    matrix = matrix_of(optics.transform)
+    if not np.isfinite(matrix).all() or np.abs(matrix).max() > MAX_DISTANCE or not _has_size(matrix):
+        raise RenderBootError(f"The transform of the camera {prim.GetPath()} is not finite or has no size.")
+    _mend(optics, str(prim.GetPath()), diagnostics)
     near, far = optics.clippingRange.min, optics.clippingRange.max
+    exposure = float(camera.ComputeLinearExposureScale(time))
+    if not np.isfinite(np.float32(exposure)):
+        diagnostics.warn("A camera's exposure that is not finite is rendered as none", str(prim.GetPath()))
+        exposure = 1.0
     # USD gives focal length and aperture in tenths of a scene unit.
     diameter = optics.focalLength * Gf.Camera.FOCAL_LENGTH_UNIT / optics.fStop if optics.fStop > 0 else 0.0
     has_focus = diameter > 0.0 and optics.focusDistance > 0.0
     return Camera(
         path=str(prim.GetPath()),
-        transform=orthonormal(matrix_of(optics.transform)),
+        transform=orthonormal(matrix),
         horizontal_aperture=optics.horizontalAperture,
         vertical_aperture=optics.verticalAperture,
         horizontal_offset=optics.horizontalApertureOffset,
@@ -44,8 +61,33 @@ def read_camera(prim: Usd.Prim, time: Usd.TimeCode) -> Camera:
         far=far,
         lens_radius=diameter / 2.0 if has_focus else 0.0,
         focus_distance=optics.focusDistance if has_focus else 0.0,
-        exposure_scale=float(camera.ComputeLinearExposureScale(time)),
+        exposure_scale=exposure,
     )
+
+
+def _has_size(matrix: Matrix) -> bool:
+    return bool((np.linalg.norm(matrix[:3, :3], axis=0) > 0.0).all())
+
+
+def _mend(optics: Gf.Camera, path: str, diagnostics: Diagnostics) -> None:
+    """Replace values that no lens can have by USD's defaults, and warn of them."""
+    default, wrong = Gf.Camera(), []
+    for name in ("focalLength", "horizontalAperture", "verticalAperture"):
+        if not 0.0 < getattr(optics, name) < _MAX_OPTICS:
+            wrong.append(name)
+            setattr(optics, name, getattr(default, name))
+    for name in ("horizontalApertureOffset", "verticalApertureOffset", "fStop", "focusDistance"):
+        if not abs(getattr(optics, name)) < MAX_DISTANCE:
+            wrong.append(name)
+            setattr(optics, name, 0.0)
+    near, far = optics.clippingRange.min, optics.clippingRange.max
+    if not 0.0 < near < far:
+        wrong.append("clippingRange")
+        # An orthographic camera may begin behind itself; here it begins where it is.
+        near = near if near > 0.0 else _NEAREST
+        optics.clippingRange = Gf.Range1f(near, far if far > near else near + default.clippingRange.max)
+    if wrong:
+        diagnostics.warn(f"Values of the camera that cannot be rendered: {', '.join(wrong)}", path)
 
 
 def conform(camera: Camera, aspect: float, policy: str) -> Camera:

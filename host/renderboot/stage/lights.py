@@ -30,6 +30,9 @@ from .values import colour_of, get
 _SMALLEST_RADIUS = 1e-6
 _WHITE = (1.0, 1.0, 1.0, 1.0)
 
+_MIN_AREA = 1e-18
+"""Square scene units: the renderer computes in single precision."""
+
 
 class LightReader:
     """Reads lights at one frame; warns of attributes that are not rendered."""
@@ -166,7 +169,7 @@ class LightReader:
     # -- parts
 
     def _per_area(self, prim: Usd.Prim, emission: Colour, area: float, path: str) -> Colour | None:
-        if area <= 0.0:
+        if area < _MIN_AREA:
             self._diagnostics.warn("A light without any area gives no light", path)
             return None
         return _times(emission, 1.0 / area) if self._is_normalized(prim) else emission

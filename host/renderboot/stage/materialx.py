@@ -23,6 +23,8 @@ _ID = re.compile(
     r"^ND_(?P<category>\w+?)_(?P<type>surfaceshader|color[34]|float|integer|vector[234])(?:_\w+)?$"
 )
 _ADDRESS: dict[str, Wrap] = {"periodic": "repeat", "clamp": "clamp", "mirror": "mirror", "constant": "black"}
+_MAX_DEPTH = 64
+"""Nodes in a row: more are as good as endless."""
 _BLACK: Colour = (0.0, 0.0, 0.0)
 _Found = ImageTexture | Primvar | tuple[float, ...]
 
@@ -45,6 +47,8 @@ class MaterialXReader:
     def __init__(self, time: Usd.TimeCode, diagnostics: Diagnostics) -> None:
         self._time = time
         self._diagnostics = diagnostics
+        self._open: list[str] = []
+        """Paths of the nodes that are being evaluated."""
 
     def material(self, shader: UsdShade.Shader, kind: str, path: str) -> Material:
         """The surface as a neutral material.
@@ -215,7 +219,15 @@ class MaterialXReader:
         source = source_of(shader, name)
         if source is None:
             return numbers_of(value_of(shader, name, self._time), width)
-        return self._node(source[0], source[1], name, width)
+        path = str(source[0].GetPath())
+        if path in self._open or len(self._open) >= _MAX_DEPTH:
+            self._warn(f"A MaterialX node that feeds itself: {name} stays at its default", path)
+            return None
+        self._open.append(path)
+        try:
+            return self._node(source[0], source[1], name, width)
+        finally:
+            self._open.pop()
 
     def _node(self, node: UsdShade.Shader, output: str, name: str, width: int) -> _Found | None:
         category = _category(node)

@@ -63,7 +63,7 @@ class PrimvarReader:
             return None
         value = primvar.Get(self._time)
         array = _array(value)
-        if array is None:
+        if array is None or not len(array):
             return None
         if not isinstance(value, ARRAYS):
             # One value for the whole prim, which may be written without brackets.

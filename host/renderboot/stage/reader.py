@@ -136,15 +136,15 @@ class _Cameras:
             if prim is None:
                 there = ", ".join(str(prim.GetPath()) for prim in found) or "none"
                 raise RenderBootError(f"There is no camera '{asked}' on the stage; its cameras: {there}.")
-            return read_camera(prim, self.time)
+            return read_camera(prim, self.time, self.diagnostics)
         if self.settings.camera:
             prim = self._prim(self.settings.camera)
             if prim is not None:
-                return read_camera(prim, self.time)
+                return read_camera(prim, self.time, self.diagnostics)
             self.diagnostics.warn(
                 f"The render settings' camera {self.settings.camera} does not exist", self.settings.prim
             )
-        return read_camera(found[0], self.time) if found else None
+        return read_camera(found[0], self.time, self.diagnostics) if found else None
 
     def _prim(self, path: str) -> Usd.Prim | None:
         if not Sdf.Path.IsValidPathString(path) or not path.startswith("/"):

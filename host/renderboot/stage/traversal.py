@@ -11,7 +11,7 @@ from pxr import Sdf, Tf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from ..scene import Group, Material, Matrix, Mesh
+from ..scene import MAX_DISTANCE, Group, Material, Matrix, Mesh
 from .bindings import BindingReader, without_primvars
 from .curves import KINDS, CurveReader
 from .implicit_prims import SHAPES, ImplicitReader
@@ -31,10 +31,6 @@ _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camer
 
 MAX_PRIMS = 4_000_000
 """A mesh with more would take minutes and tens of gigabytes to read."""
-
-
-MAX_DISTANCE = 1e18
-"""Scene units from the origin: the renderer squares distances in single precision."""
 
 
 class StageWalk:

@@ -93,10 +93,16 @@ class TextureReader:
         """Return the uv primvar's name, its fallback, and all 2D transforms as one 3 by 3 matrix, by rows."""
         matrix = np.eye(3)
         primvar, fallback = "st", (0.0, 0.0)
-        source = source_of(shader, "st")
+        source, seen = source_of(shader, "st"), set[str]()
         while source:
             node = source[0]
             kind = node.GetShaderId()
+            if str(node.GetPath()) in seen:
+                self._diagnostics.warn(
+                    "A texture transform that feeds itself is ignored", str(node.GetPath())
+                )
+                break
+            seen.add(str(node.GetPath()))
             if kind == "UsdPrimvarReader_float2":
                 primvar = str(value_of(node, "varname", self._time) or "st")
                 pair = numbers_of(value_of(node, "fallback", self._time), 2)

@@ -156,7 +156,7 @@ class MaterialLibrary:
             colour, metallic, eta = from_specular_workflow(material, self._diagnostics)
         bsdf: dict[str, object] = {
             "type": "principled",
-            "base_color": self._colour(colour),
+            "base_color": self._reflectance(colour, material.path),
             "roughness": self._scalar(material.roughness, 0.02),
             "metallic": self._scalar(metallic),
             "eta": eta,
@@ -199,7 +199,7 @@ class MaterialLibrary:
                 "alpha": min(max(roughness**2, 1e-3), 1.0),
             }
         if material.transmission_colour != _WHITE and clear["type"] != "null":
-            clear["specular_transmittance"] = rgb(material.transmission_colour)
+            clear["specular_transmittance"] = self._reflectance(material.transmission_colour, material.path)
         if opacity <= 0.0:
             return clear
         surface = {"type": "twosided", "inside": self._opaque(material)}
@@ -213,6 +213,14 @@ class MaterialLibrary:
         if isinstance(value, Primvar):
             return {"type": "mesh_attribute", "name": _attribute(value)}
         return rgb((max(value[0], 0.0), max(value[1], 0.0), max(value[2], 0.0)))
+
+    def _reflectance(self, value: ColourInput, path: str) -> object:
+        if isinstance(value, tuple) and max(value) > 1.0:
+            self._diagnostics.warn(
+                "A surface that reflects more light than it gets is rendered with all of it", path
+            )
+            value = (min(value[0], 1.0), min(value[1], 1.0), min(value[2], 1.0))
+        return self._colour(value)
 
     def _scalar(self, value: ScalarInput, least: float = 0.0) -> object:
         if isinstance(value, ImageTexture):

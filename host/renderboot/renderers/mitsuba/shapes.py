@@ -88,7 +88,8 @@ class ShapeBuilder:
         properties = mi.Properties()
         properties["bsdf"] = self._materials.bsdf(mesh)
         emission = self._materials.emission(mesh)
-        if emission is not None:
+        # mitsuba refuses a light without area, and with it the whole scene.
+        if emission is not None and _has_area(positions, triangles):
             properties["emitter"] = emission
         shape = mi.Mesh(
             mesh.path or "mesh",
@@ -110,6 +111,11 @@ class ShapeBuilder:
             shape.add_attribute(name, attribute.shape[1], attribute.astype(np.float32).ravel())  # type: ignore[arg-type]
         values.update()
         return shape
+
+
+def _has_area(positions: Matrix, triangles: Indices) -> bool:
+    a, b, c = (positions[triangles[:, corner]].astype(np.float32) for corner in range(3))
+    return bool(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() > 0.0)
 
 
 def _fill(values: mi.SceneParameters, name: str, rows: Array | Indices | Matrix) -> None:

@@ -1,0 +1,150 @@
+"""Numbers that no camera, light or surface can have, and networks that feed themselves: named, and drawn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdShade
+
+from host.renderboot.errors import RenderBootError
+from tests.renderboot.stages import (
+    add_camera,
+    add_card,
+    add_dome,
+    add_material,
+    add_sphere,
+    add_texture,
+    bind,
+    draw,
+    new_stage,
+    read,
+)
+from tests.renderboot.test_cases import at, glowing, primvar, reader
+
+NAN, ENDLESS = math.nan, math.inf
+
+
+@pytest.fixture
+def stage() -> Usd.Stage:
+    """A camera, a card and an even dome."""
+    stage = new_stage()
+    add_camera(stage)
+    add_card(stage, "/World/Card")
+    add_dome(stage)
+    return stage
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[
+            (name, value)
+            for name in ("focalLength", "verticalAperture")
+            for value in (NAN, 0.0, -5.0, ENDLESS)
+        ],
+        ("clippingRange", Gf.Vec2f(5, 1)),
+        ("clippingRange", Gf.Vec2f(0, 0)),
+        ("clippingRange", Gf.Vec2f(NAN, 1)),
+        ("fStop", NAN),
+        ("focusDistance", ENDLESS),
+        ("horizontalApertureOffset", NAN),
+    ],
+)
+def test_a_lens_that_cannot_be_has_usds_own_value(stage: Usd.Stage, name: str, value: object) -> None:
+    """The picture is drawn, and the log says which of the camera's values was replaced."""
+    stage.GetPrimAtPath("/World/Camera").GetAttribute(name).Set(value)
+    said = read(stage, camera="/World/Camera")[1]
+    assert f"Values of the camera that cannot be rendered: {name}: /World/Camera" in said
+    assert np.isfinite(draw(stage, width=8, height=8, samples=1, camera="/World/Camera")).all()
+
+
+@pytest.mark.parametrize("exposure", [NAN, 2000.0])
+def test_an_exposure_beyond_numbers_is_none(stage: Usd.Stage, exposure: float) -> None:
+    """Of the camera."""
+    UsdGeom.Camera.Get(stage, "/World/Camera").CreateExposureAttr(exposure)
+    scene, said = read(stage, camera="/World/Camera")
+    assert scene.camera.exposure_scale == 1.0
+    assert "/World/Camera" in said
+
+
+@pytest.mark.parametrize("how", ["nan", "far", "flat"])
+def test_a_camera_that_is_nowhere_is_an_error(stage: Usd.Stage, how: str) -> None:
+    """Its transform is not finite, or has no size: the message names the camera."""
+    camera = UsdGeom.Xformable.Get(stage, "/World/Camera")
+    if how == "flat":
+        camera.AddScaleOp().Set(Gf.Vec3f(1, 0, 1))
+    else:
+        camera.GetOrderedXformOps()[0].Set(Gf.Vec3d(NAN if how == "nan" else 1e300, 0, 0))
+    with pytest.raises(RenderBootError, match="/World/Camera is not finite or has no size"):
+        read(stage, camera="/World/Camera")
+
+
+@pytest.mark.parametrize("name", ["diffuseColor", "specularColor"])
+def test_a_colour_above_one_reflects_all(stage: Usd.Stage, name: str) -> None:
+    """The renderer refuses more; the material is named."""
+    inputs: dict[str, object] = {name: (5.0, 0.5, 0.0)}
+    if name == "specularColor":
+        inputs["useSpecularWorkflow"] = 1
+    bind(stage.GetPrimAtPath("/World/Card"), add_material(stage, "/World/M", **inputs))
+    pixels = draw(stage, width=8, height=8, samples=16)
+    assert pixels[4, 4, 0] > 0.6
+    assert np.isfinite(pixels).all()
+
+
+def test_a_tube_light_without_area_gives_no_light(stage: Usd.Stage) -> None:
+    """One so thin that its area is nothing in the renderer's numbers."""
+    light = UsdLux.CylinderLight.Define(stage, "/World/Lamp")
+    light.CreateRadiusAttr(1e-30)
+    assert "A light without any area gives no light: /World/Lamp" in read(stage)[1]
+    draw(stage, width=8, height=8, samples=1)
+
+
+@pytest.mark.parametrize("target", ["diffuseColor", "roughness", "ior"])
+def test_a_primvar_without_values_has_its_fallback(stage: Usd.Stage, target: str) -> None:
+    """An empty array is as none."""
+    card = stage.GetPrimAtPath("/World/Card")
+    bind(card, add_material(stage, "/World/M"))
+    reader(stage, "/World/M", target, "paint", "float3" if target == "diffuseColor" else "float")
+    primvar(card, "paint", [(0, 0, 0)]).GetAttr().Set([])
+    assert len(read(stage)[0].root.meshes) == 1
+
+
+def test_a_texture_transform_that_feeds_itself_ends(stage: Usd.Stage) -> None:
+    """It is left out, and named."""
+    bind(stage.GetPrimAtPath("/World/Card"), glowing(stage, "/World/M"))
+    image = add_texture(stage, "/World/M", "emissiveColor", "none.png")
+    node = UsdShade.Shader.Define(stage, "/World/M/Move")
+    node.CreateIdAttr("UsdTransform2d")
+    pair = Sdf.ValueTypeNames.Float2
+    node.CreateInput("in", pair).ConnectToSource(node.CreateOutput("result", pair))
+    image.CreateInput("st", pair).ConnectToSource(node.GetOutput("result"))
+    image.GetInput("file").Set(Sdf.AssetPath(__file__))
+    assert "A texture transform that feeds itself is ignored: /World/M/Move" in read(stage)[1]
+
+
+def test_a_materialx_node_that_feeds_itself_ends(stage: Usd.Stage) -> None:
+    """The input stays at its default, and the node is named."""
+    material = UsdShade.Material.Define(stage, "/World/M")
+    surface = UsdShade.Shader.Define(stage, "/World/M/S")
+    surface.CreateIdAttr("ND_standard_surface_surfaceshader")
+    node = UsdShade.Shader.Define(stage, "/World/M/Twice")
+    node.CreateIdAttr("ND_multiply_color3")
+    colour = Sdf.ValueTypeNames.Color3f
+    node.CreateInput("in1", colour).ConnectToSource(node.CreateOutput("out", colour))
+    surface.CreateInput("base_color", colour).ConnectToSource(node.GetOutput("out"))
+    material.CreateSurfaceOutput("mtlx").ConnectToSource(surface.ConnectableAPI(), "out")
+    bind(stage.GetPrimAtPath("/World/Card"), material)
+    assert "A MaterialX node that feeds itself" in read(stage)[1]
+
+
+@pytest.mark.parametrize("scale", [(0, 0, 0), (1, 0, 1), (1e-30, 1e-30, 1e-30)])
+def test_what_has_no_size_does_no_harm(stage: Usd.Stage, scale: tuple[float, float, float]) -> None:
+    """A shape that its transform flattens, which glows: the rest is drawn."""
+    ball = add_sphere(stage, "/World/Ball", (1.5, 1.5, 0))
+    ball.AddScaleOp().Set(Gf.Vec3f(*scale))
+    bind(ball, glowing(stage, "/World/M", emissiveColor=(1.0, 1.0, 1.0)))
+    pixels = draw(stage)
+    assert np.isfinite(pixels).all()
+    assert at(pixels, 1.8, -1.8) == pytest.approx([1, 1, 1])
