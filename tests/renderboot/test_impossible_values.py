@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux, UsdShade
 
+from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.errors import RenderBootError
+from host.renderboot.renderers.surfaces import from_specular_workflow
 from tests.renderboot.stages import (
     add_camera,
     add_card,
@@ -91,6 +93,20 @@ def test_a_colour_above_one_reflects_all(stage: Usd.Stage, name: str) -> None:
     pixels = draw(stage, width=8, height=8, samples=16)
     assert pixels[4, 4, 0] > 0.6
     assert np.isfinite(pixels).all()
+
+
+@pytest.mark.parametrize(("diffuse", "is_named"), [((0.8, 0.0, 0.0), True), ((0.0, 0.0, 0.0), False)])
+def test_a_diffuse_colour_under_a_strong_reflection_is_named(
+    stage: Usd.Stage, diffuse: tuple[float, float, float], is_named: bool
+) -> None:
+    """A green reflection over red cannot be drawn as it is; a metal without diffuse colour can."""
+    material = add_material(
+        stage, "/World/M", diffuseColor=diffuse, specularColor=(0.0, 0.9, 0.0), useSpecularWorkflow=1
+    )
+    bind(stage.GetPrimAtPath("/World/Card"), material)
+    diagnostics = Diagnostics()
+    from_specular_workflow(read(stage)[0].root.meshes[0].material, diagnostics)
+    assert ("is rendered as metal" in "".join(diagnostics.take()[0])) == is_named
 
 
 def test_a_tube_light_without_area_gives_no_light(stage: Usd.Stage) -> None:

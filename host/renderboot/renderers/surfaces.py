@@ -8,6 +8,8 @@ from ..diagnostics import Diagnostics
 from ..scene import Array, ColourInput, Material, Mesh, Primvar, ScalarInput
 from .wrapping import Extent, needs_extent
 
+_SEEN = 0.1
+
 __all__ = ["extent_of", "from_specular_workflow", "vertex_values"]
 
 
@@ -52,6 +54,11 @@ def from_specular_workflow(
     strongest = max(specular)
     metal = min(max((strongest - 0.08) / 0.92, 0.0), 1.0)
     if metal > 0.0:
+        # A metal has one colour for both: where the reflection is weak, the diffuse colour would be seen.
+        if max(d * (1.0 - s) for d, s in zip(diffuse, specular, strict=True)) > _SEEN:
+            diagnostics.warn(
+                "A strong specularColor is rendered as metal, without all of its diffuseColor", material.path
+            )
         total = max(metal + (1.0 - metal) * max(diffuse), 1e-6)
         share = metal * strongest / total if total else 1.0
         mixed = tuple(d * (1.0 - share) + s * share for d, s in zip(diffuse, specular, strict=True))
