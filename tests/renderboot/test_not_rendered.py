@@ -64,6 +64,45 @@ def test_every_kind_of_prim_is_rendered_or_named() -> None:
     assert [kind for kind in sorted(others) if f": /World/{kind}" not in said] == []
 
 
+SCHEMAS_WITHOUT_PICTURE = {
+    *("AccessibilityAPI", "AssetPreviewsAPI", "AuthorshipAPI", "ClaimsAPI", "StatementsAPI", "NodeDefAPI"),
+    *(
+        "NodeGraphNodeAPI",
+        "SceneGraphPrimAPI",
+        "SemanticsLabelsAPI",
+        "LightListAPI",
+        "ListAPI",
+        "CoordSysAPI",
+    ),
+    *(
+        "CollectionAPI",
+        "ColorSpaceDefinitionAPI",
+        "RiSplineAPI",
+        "RiMaterialAPI",
+        "MotionAPI",
+        "HydraPrimAPI",
+    ),
+    *("HydraRenderPassAPI", "HydraGenerativeProceduralAPI", "MaterialBindingAPI", "LightAPI"),
+}
+NAMED_WITH_THEIR_PRIM = ("ParticleField", "Physics", "Skel", "MeshLight", "VolumeLight")
+
+
+def test_every_applied_schema_is_rendered_or_named() -> None:
+    """Each attribute of those that a new USD brings, too: read, named, or without a picture."""
+    registry, unknown = Usd.SchemaRegistry(), []
+    for kind in Tf.Type(Usd.APISchemaBase).GetAllDerivedTypes():
+        name = registry.GetSchemaTypeName(kind)
+        definition = registry.FindAppliedAPIPrimDefinition(name)
+        is_known = (
+            name in RENDERED or name in SCHEMAS_WITHOUT_PICTURE or name.startswith(NAMED_WITH_THEIR_PRIM)
+        )
+        if definition is None or is_known:
+            continue
+        names = {str(each) for each in definition.GetPropertyNames()}
+        unknown += [f"{name}.{each}" for each in names - set(NOT_RENDERED) - WITHOUT_EFFECT]
+    assert [each for each in sorted(unknown) if not each.startswith("BackPlateAPI.")] == []
+
+
 @pytest.mark.parametrize(
     ("node", "read_or_named"),
     [
@@ -106,6 +145,8 @@ def test_a_model_drawn_in_full_is_no_warning() -> None:
         ("/World/Camera", "clippingPlanes", [Gf.Vec4f(0, 0, 1, 0)]),
         ("/World/Card", "model:drawMode", "bounds"),
         ("/Render/S", "renderingColorSpace", "acescg"),
+        ("/World/Card", "renderVisibility", "invisible"),
+        ("/World/Card", "lod:default:index", 1),
     ],
 )
 def test_what_is_not_rendered_is_a_warning_with_its_prim(path: str, name: str, value: object) -> None:
@@ -114,6 +155,8 @@ def test_what_is_not_rendered_is_a_warning_with_its_prim(path: str, name: str, v
     add_camera(stage)
     card = add_card(stage, "/World/Card").GetPrim()
     UsdGeom.ModelAPI.Apply(card)
+    card.ApplyAPI("VisibilityAPI")
+    card.ApplyAPI("LODRootAPI")
     lamp = UsdLux.SphereLight.Define(stage, "/World/Lamp").GetPrim()
     UsdLux.ShadowAPI.Apply(lamp)
     UsdLux.ShapingAPI.Apply(lamp)

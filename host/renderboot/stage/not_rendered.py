@@ -87,6 +87,9 @@ _IES = "IES profiles are not rendered"
 _PARTS = "A light's diffuse and specular multipliers are not rendered"
 _DRAW_MODE = "Draw modes are not rendered: the model is drawn in full"
 _TRIMMED = "Trim curves are not rendered: the patch is whole"
+_LEVELS = "Levels of detail are not chosen: all of them are rendered"
+_PURPOSES = "Visibility by purpose is not rendered: as the prim's visibility says"
+_BACK_PLATE = "A camera's back plates are not rendered"
 _COLOUR_SPACE = "Another rendering colour space than linear Rec. 709 is not rendered"
 
 NOT_RENDERED: dict[str, str] = {
@@ -120,6 +123,14 @@ NOT_RENDERED: dict[str, str] = {
         _TRIMMED,
     ),
     "renderingColorSpace": _COLOUR_SPACE,
+    "colorSpace:name": "Colour spaces of prims are not converted: colours are taken as linear Rec. 709",
+    "lod:default:index": _LEVELS,
+    "lod:heuristics": _LEVELS,
+    "lod:override:index": _LEVELS,
+    "lod:override:mode": _LEVELS,
+    "guideVisibility": _PURPOSES,
+    "proxyVisibility": _PURPOSES,
+    "renderVisibility": _PURPOSES,
     "disableDepthOfField": "Depth of field is not switched off by render settings",
     "materialBindingPurposes": "Render settings do not choose materials: full before preview before all",
     "orderedVars": "Only colour and alpha are rendered",
@@ -154,7 +165,7 @@ def mention_not_rendered(prim: Usd.Prim, time: Usd.TimeCode, diagnostics: Diagno
     definition = prim.GetPrimDefinition()
     found = set()
     for name in prim.GetAuthoredPropertyNames():
-        text = NOT_RENDERED.get(name)
+        text = _BACK_PLATE if name.startswith("backPlate:") else NOT_RENDERED.get(name)
         if text is None:
             continue
         relationship = prim.GetRelationship(name)
