@@ -71,6 +71,8 @@ class Monitor(BaseTab):
         self._asked_since = False
         """Whether a render was started after `_selected` was."""
         self._other: Path | None = None
+        self._other_render: Render | None = None
+        """The render of this desktop that `_other` is a picture of, for example one frame of several."""
         """The picture of a job selected in a farm's tab that is no render of this session."""
         self._back: CatalogItem | None = None
         self._watch_finished = False
@@ -194,7 +196,7 @@ class Monitor(BaseTab):
 
     def _show_nothing(self) -> None:
         """Show the empty state: no header, no picture."""
-        self._render, self._other = None, None
+        self._render, self._other, self._other_render = None, None, None
         self._live_bar.show_render(None)
         self._clear()
         self._clock.stop()
@@ -206,7 +208,7 @@ class Monitor(BaseTab):
     def _show_render(self, render: Render) -> None:
         if render is not self._render:
             self._clear()
-        self._render, self._other = render, None
+        self._render, self._other, self._other_render = render, None, None
         item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
         CatalogAPI.Client._shown[CatalogAPI.kPrimaryView] = item
         self._watch_finished = False
@@ -217,12 +219,15 @@ class Monitor(BaseTab):
         self._on_render_changed(render)
         self._show_labels()
 
-    def _show_other(self, picture: Path, name: str) -> None:
-        """Show the picture of a task, of an earlier session's job or of another desktop's job."""
+    def _show_other(self, picture: Path, name: str, render: Render | None) -> None:
+        """Show a picture of a task of `render`; None: of an earlier session's or another desktop's job."""
         self._show_nothing()
-        self._other = picture
+        self._other, self._other_render = picture, render
         self._view.set_notice(f"The picture of {name} is not there." if name else "The picture is not there.")
         self._title.setText(f"<b>{escape(name)}</b>")
+        self._details.setText(picture.name)
+        if render is not None:
+            self._show_facts(render, [picture.name])
         self._watcher.follow(picture)
 
     def _clear(self) -> None:
@@ -264,6 +269,8 @@ class Monitor(BaseTab):
             self._show_render(render)
 
     def _on_render_changed(self, render: Render) -> None:
+        if render is self._other_render and self._other is not None:
+            self._show_facts(render, [self._other.name])
         if render is not self._render:
             return
         if render.picture_file is not None and not self._pictures.is_streamed(render.sequence_id):
@@ -318,7 +325,7 @@ class Monitor(BaseTab):
             if render is not self._render:
                 self._show_render(render)
         elif picture:
-            self._show_other(Path(str(picture)), name)
+            self._show_other(Path(str(picture)), name, render)
         elif is_another:
             self._show_nothing()
             self._title.setText(f"<b>{escape(name)}</b>")
@@ -364,12 +371,17 @@ class Monitor(BaseTab):
         if render is None:
             return
         self._title.setText(f"<b>{escape(render.node)}</b>&nbsp;&nbsp;frame {render.frame:g}")
-        details = [render.camera] if render.camera else []
+        self._show_facts(render, [])
+        if render.width and render.height and self._view.image.isNull():
+            self._size.setText(f"{render.width} × {render.height}")
+
+    def _show_facts(self, render: Render, details: list[str]) -> None:
+        """Show `details`, then camera and samples, and the state of `render`, in the header."""
+        if render.camera:
+            details.append(render.camera)
         if render.samples:
             details.append(f"{render.samples} samples")
         self._details.setText(",  ".join(details))
-        if render.width and render.height and self._view.image.isNull():
-            self._size.setText(f"{render.width} × {render.height}")
         color = _COLORS[render.phase].name()
         state = self._live_bar.state or f"{_SIGNS[render.phase]} {render.phase.value}"
         self._state.setText(f"<span style='color:{color}'>{state}</span>{_elapsed(render)}")

@@ -132,7 +132,8 @@ def test_a_selected_task_shows_its_own_picture(
         "katana_queue_job_selected", 1, jobId=render.job_id, picture=str(picture), name="Render, frame 7"
     )
     qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
-    assert "Render, frame 7" in monitor().header
+    for part in ("Render, frame 7", "task.png", f"{render.samples} samples", Phase.COMPLETED.value):
+        assert part in monitor().header
 
 
 def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
