@@ -431,6 +431,8 @@ class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
     commands: tuple[tuple[str, ...], ...]
     cwd: str
     environment: dict[str, str]
+    unset: tuple[str, ...] = ()
+    """As in JobSpec."""
     log_file: str
     picture: str = ""
     renderer: str = ""

@@ -94,6 +94,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     cwd: str = ""
     environment: dict[str, str] = {}
     """Added to the Agent's own environment."""
+    unset: tuple[str, ...] = ()
+    """Names of variables of the Agent's own environment that the commands do not get."""
     temp_dir: str = ""
     """The folder with the files of the render, such as its scene."""
     after: tuple[str, ...] = ()

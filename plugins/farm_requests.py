@@ -16,7 +16,7 @@ from ..kq.api import BadInput, JobRecord, JobSpec, JobState, format_frames, quot
 from . import catalog
 from .job_names import job_name
 from .render_commands import read_commands
-from .render_environment import render_environment
+from .render_environment import render_environment, unset_since_start
 
 __all__ = ["FARM_STATES", "FarmRequest", "farm_job", "read_request"]
 
@@ -67,6 +67,7 @@ def read_request(request: Any) -> FarmRequest:
         name=job_name(node, shown_frames, catalog.variables_of(context, node)),
         commands=render.commands,
         environment=environment,
+        unset=tuple(name for name in unset_since_start(os.environ) if name not in environment),
         cwd=temp_dir if Path(temp_dir).is_absolute() else "",
         temp_dir=temp_dir,
         renderer=render.options.get("renderer", ""),

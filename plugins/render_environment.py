@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from . import interpreter
 
-__all__ = ["LEFT_OUT", "is_left_out", "render_environment"]
+__all__ = ["LEFT_OUT", "is_left_out", "note_start", "render_environment", "unset_since_start"]
 
 LEFT_OUT = (
     # Settings of the queue itself.
@@ -44,6 +44,23 @@ def render_environment(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if name not in inherited and not is_left_out(name) and _can_be_sent(name) and _can_be_sent(value)
     }
+
+
+def note_start(environment: Mapping[str, str]) -> None:
+    """Record which variables the desktop has while the queue starts: local renders inherit them."""
+    global _at_start  # one queue session at a time in a process
+    _at_start = frozenset(render_environment(environment))
+
+
+def unset_since_start(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of variables that `environment` (the desktop's) has no longer, sorted.
+
+    Those that `render_environment` leaves out are not among them.
+    """
+    return tuple(sorted(_at_start.difference(environment)))
+
+
+_at_start: frozenset[str] = frozenset()
 
 
 def _can_be_sent(text: str) -> bool:

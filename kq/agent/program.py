@@ -249,7 +249,8 @@ class Agent:
         self._last_attempt = order.attempt
         job, task, number = order.attempt.split("/")
         marks = {"KQ_JOB": job, "KQ_TASK": task, "KQ_ATTEMPT": number}
-        environment = {**self._environment, **marks}
+        inherited = {key: value for key, value in self._environment.items() if key not in order.unset}
+        environment = {**inherited, **marks}
         if self._site is None:
             self._attempt = Attempt(order, environment, self.id, self._standby, self.config.min_free_bytes)
         else:

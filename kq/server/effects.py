@@ -171,6 +171,7 @@ class Effects:
             commands=task_commands(spec, frames),
             cwd=spec.cwd,
             environment=environment,
+            unset=spec.unset,
             log_file=job.details[instruction.task].log_file,
             picture=fill_picture(spec.picture, frames),
             renderer=spec.renderer,

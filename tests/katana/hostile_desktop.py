@@ -39,6 +39,7 @@ os.environ.update(
     KQ_OPEN_NUM_AGENTS="2",
     KQ_OPEN_DATA_ROOT=where["data_root"],
     KATANA_RESOURCES=where["folder"],
+    UNSET_SETTING="at the start",
 )
 if where["foreign"]:
     os.environ["KQ_REQUEST_PORT"] = str(theirs.getsockname()[1])
@@ -129,6 +130,7 @@ print("banner:", repr(tab.banner.text))
 
 # --- Preview, stop, repeat ---
 os.environ["RENDERER_SETTING"] = "changed since the start"
+del os.environ["UNSET_SETTING"]
 commands = [
     f'"{root}/bin/copy" before "{where["data_root"]}/before"',
     f'"{root}/bin/renderboot" -renderer dl -renderMethodName preview -host 127.0.0.1:1',

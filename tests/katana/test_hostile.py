@@ -61,7 +61,7 @@ def katana(tmp_path: Path) -> Path:
     program(root / "bin" / "copy", 'echo "$1" >> "$2"')
     program(
         root / "bin" / "renderboot",
-        "for name in PYTHONHOME PYTHONPATH LD_LIBRARY_PATH RENDERER_SETTING KQ_NUM_AGENTS; do\n"
+        "for name in PYTHONHOME PYTHONPATH LD_LIBRARY_PATH RENDERER_SETTING UNSET_SETTING KQ_NUM_AGENTS; do\n"
         'eval "echo $name=\\$$name" >&2; done\necho rendering >&2\n'
         'while [ ! -e "$DATA/finish" ]; do sleep 0.05; done',
     )
@@ -172,6 +172,7 @@ def test_preview_stop_repeat_close_in_a_hostile_process(
     assert "PYTHONHOME=/poison/home" in said
     assert "LD_LIBRARY_PATH=/poison/libraries" in said
     assert "RENDERER_SETTING=changed since the start" in said
+    assert "UNSET_SETTING=at the start" not in said and "'UNSET_SETTING='" in said
     assert "repeat: completed" in said
     # The filter has Esc while it has the keyboard; elsewhere it is Katana's, and so is Shift+Esc.
     assert "Esc in the filter: True" in said

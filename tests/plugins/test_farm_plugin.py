@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from Katana import FarmAPI
-from katana_queue.kq.api import QueueChange, Session, join_command_line
+from katana_queue.kq.api import JobSpec, QueueChange, Session, join_command_line
 
 from host.Katana.FarmAPI.FarmPluginManager import JobRequest
 from tests.support.live_queue import until
@@ -171,6 +171,38 @@ def test_environment_of_the_desktop_goes_along(farm: Any, monkeypatch: pytest.Mo
     environment = farm.getEnvironmentForJob("render_1")
     assert environment["OCIO"] == "/show/config.ocio"
     assert "SECRET_TOKEN" not in environment
+
+
+def test_a_variable_that_was_unset_since_the_start_is_unset_for_renders(
+    farm: Any, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for what the desktop never sends, and for what Katana sets for the job itself."""
+    from katana_queue.plugins import render_environment
+
+    names = ("RENDERER_SETTING", "OTHER_SETTING", "MY_API_KEY", "KATANA_TEST")
+    monkeypatch.setattr(render_environment, "_at_start", frozenset())
+    for name in names:
+        monkeypatch.setenv(name, "at the start")
+    render_environment.note_start(os.environ)
+    for name in names:
+        monkeypatch.delenv(name)
+    spec = session.client.spec(farm.submitJob(request(python("pass")))).result(10)
+    assert spec.unset == ("OTHER_SETTING", "RENDERER_SETTING")
+    assert spec.environment["KATANA_TEST"] == "some value"
+
+
+def test_commands_do_not_get_what_a_job_unsets(farm: Any, session: Session) -> None:
+    """Though the Agent has it; a variable of the job's own is set."""
+    code = "import os; print('PATH' in os.environ, os.environ['OTHER'])"
+    spec = JobSpec(
+        name="job",
+        commands=((sys.executable, "-c", code),),
+        unset=("PATH", "OTHER", "NEVER_SET"),
+        environment={"OTHER": "set"},
+    )
+    job_id, _saved = session.client.submit(spec)
+    wait_for(session, farm, job_id, State.kCompleted)
+    assert "False set" in log_of(farm, job_id)
 
 
 def test_options_of_the_command_are_used(farm: Any, session: Session) -> None:
