@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from ..kq.api import KqError, Session, Settings, current_session, start_session
 from . import import_isolation, registration
 from .interpreter import find_interpreter
-from .render_environment import note_start
 
 __all__ = ["end", "problem", "session_settings", "shared_settings", "start", "warning"]
 
@@ -38,7 +37,6 @@ def start() -> Session | None:
         _shared = shared_settings(os.environ)
         if _shared:
             _log.warning("%s.", _shared)
-    note_start(os.environ)
     try:
         session = start_session(session_settings(os.environ, beside=beside), find_interpreter)
     except KqError as error:

@@ -5,6 +5,7 @@ All functions: Qt's thread.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from Katana import Callbacks, FarmAPI
 from PySide6 import QtCore
 
 from . import import_isolation, queue_session, registration
+from .render_environment import note_start
 
 __all__ = ["register"]
 
@@ -40,6 +42,7 @@ def _on_startup_complete(objectHash: object = None, **_kwargs: object) -> None:
     if application is not None:
         # In addition to onShutdown, which Katana may skip, for example when it quits after an error.
         application.aboutToQuit.connect(queue_session.end)
+    note_start(os.environ)
     queue_session.start()
     registration.report_if_missing()
 
