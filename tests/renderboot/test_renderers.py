@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import pytest
 
@@ -33,3 +34,4 @@ def test_cycles_names_how_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> No
         load_renderer("cycles")
     assert not isinstance(raised.value, ArgumentError)
     assert "'bpy'" in str(raised.value) and "./start --install-cycles" in str(raised.value)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("blender")]

@@ -87,7 +87,11 @@ def on_blenders_thread(function: Callable[[], Result]) -> Result:
     return _thread.submit(function).result()
 
 
-bpy: Any = on_blenders_thread(_load)
+try:
+    bpy: Any = on_blenders_thread(_load)
+except BaseException:
+    _thread.shutdown()  # it would wait for more, in a process that goes on without it
+    raise
 
 # Brought by bpy: Blender's add-on for Cycles, and its vectors and matrices.
 import cycles  # noqa: E402
