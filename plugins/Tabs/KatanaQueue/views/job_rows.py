@@ -250,8 +250,6 @@ class RowPainter:
         job_id, shown = "", b""
         if isinstance(record, JobRecord) and has_frame_bar(record):
             job_id, shown = record.id, self.frames.shown(record)
-        if shown:
-            progress = progress or 0.0
         if is_live:
             self._paint_text(text, x + MARGIN, top, width - 2 * MARGIN, colour, False, False)
             return
