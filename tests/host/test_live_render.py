@@ -77,7 +77,8 @@ def children() -> list[psutil.Process]:
 
 
 def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
-    """A light that changes is seen; an edit that breaks the scene keeps the picture, with the reason; a crash
+    """A light that changes is seen; an edit that breaks the scene, or an expression that
+    needs its own value, keeps the picture, with the reason; a crash
     of the render process starts it again from the last state; a stop ends it."""
     desktop = make_desktop()
     open_small(desktop, samples=4)
@@ -109,6 +110,13 @@ def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot
     assert brightness(monitor().view.image) == pytest.approx(bright, abs=25)
     active_scene().graph.node("RenderSettings").set_value("camera", "")
     change(3.1)
+    assert not monitor().message
+
+    light.set_expression("intensity", f"getParam('{light.name}.intensity')")
+    qtbot.waitUntil(lambda: f"{light.name}.intensity →" in monitor().message, timeout=LIMIT_MS)
+    assert brightness(monitor().view.image) == pytest.approx(bright, abs=25)
+    light.set_expression("intensity", "")
+    change(3.2)
     assert not monitor().message
 
     # A crash.
