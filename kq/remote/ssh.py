@@ -216,12 +216,11 @@ def _collect(channel: paramiko.Channel, poll: selectors.BaseSelector, out: bytea
     while True:
         progressed = False
         while channel.recv_ready():
-            out += channel.recv(65536)
+            out += channel.recv(65536)[: _MAX_OUTPUT - len(out)]
             progressed = True
         while channel.recv_stderr_ready():
-            err += channel.recv_stderr(65536)
+            err += channel.recv_stderr(65536)[: _MAX_OUTPUT - len(err)]
             progressed = True
-        del out[_MAX_OUTPUT:], err[_MAX_OUTPUT:]
         if channel.closed or (channel.exit_status_ready() and channel.eof_received and not progressed):
             return
         if not progressed:

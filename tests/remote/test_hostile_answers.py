@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kq.errors import RemoteFailed
-from kq.remote import RemoteHost, RemoteStep, tunnel
+from kq.remote import RemoteHost, RemoteStep, ssh, tunnel
 from kq.remote.answers import Ended, Started, typed_answer
 from kq.remote.machine import _is_same, marked_line, newest_python
 from kq.remote.steps import OpenStep, Steps
@@ -37,6 +37,28 @@ def test_of_an_endless_file_no_more_is_read_than_is_compared() -> None:
     sftp: Any = SimpleNamespace(open=lambda _path, _mode: file)
     assert not _is_same(sftp, "StartAgents.sh", b"x" * 1000)
     assert file.count == 1001
+
+
+def test_of_endless_output_no_more_is_kept_than_the_limit() -> None:
+    """Also while it comes faster than it is read. A channel stands in, that has 64 MiB ready at once."""
+    out, err = bytearray(), bytearray()
+    largest, left = 0, 1024
+
+    def take(size: int) -> bytes:
+        nonlocal largest, left
+        left -= 1
+        largest = max(largest, len(out), len(err))
+        return b"x" * size
+
+    channel: Any = SimpleNamespace(
+        recv_ready=lambda: left > 512,
+        recv=take,
+        recv_stderr_ready=lambda: left > 0,
+        recv_stderr=take,
+        closed=True,
+    )
+    ssh._collect(channel, SimpleNamespace(), out, err)  # type: ignore[arg-type]
+    assert (largest, len(out), len(err)) == (1 << 20, 1 << 20, 1 << 20)
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,22 @@ def test_what_is_no_file_is_left_out(tmp_path: Path, what: str) -> None:
     (tmp_path / "scene.usda").write_text(
         '#usda 1.0\ndef Sphere "s" {}\ndef "b" (references = @./middle.usda@) {}\n'
         f'def "c" (payload = @{target}@) {{}}\n'
+        f'def "d" (references = @{target}:SDF_FORMAT_ARGS:a=b@</x>) {{}}\n'
+        'def "e" (references = @./materials.mtlx@</MaterialX>) {}\n'
+    )
+    (tmp_path / "materials.mtlx").write_text(
+        '<materialx version="1.38" xmlns:xi="http://www.w3.org/2001/XInclude">'
+        f'<xi:include href="{target}"/></materialx>'
     )
     ended = _run("-geolib3OpTree", tmp_path / "scene.usda", "-renderOutputFile", tmp_path / "a.png", *SMALL)
     assert ended.code == 0, ended.text
-    assert sum(f"'{target}' is a" in line for line in ended.lines if line.startswith("WARNING: ")) >= 1
+    warnings = [line for line in ended.lines if line.startswith("WARNING: ")]
+    for what_is_left_out in (
+        f"'{target}' is a",
+        f"'{target}:SDF_FORMAT_ARGS:a=b' is a",
+        "'./materials.mtlx'",
+    ):
+        assert any(what_is_left_out in line for line in warnings), (what_is_left_out, warnings)
     ended = _run("-geolib3OpTree", tmp_path / "pipe.usda", *SMALL)
     assert ended.code == 1
     assert "is a named pipe" in ended.lines[-1]

@@ -21,6 +21,7 @@ _KINDS = (
 
 def not_regular(path: str) -> str | None:
     """What is at the path when it is no regular file; None when it is one, or nothing is there."""
+    path = Sdf.Layer.SplitIdentifier(path)[0]
     if Ar.IsPackageRelativePath(path):
         path = Ar.SplitPackageRelativePathOuter(path)[0]
     try:

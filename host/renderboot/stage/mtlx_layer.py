@@ -37,8 +37,18 @@ def mtlx_layer(path: str) -> Sdf.Layer:
     except ImportError as error:
         raise MaterialXError("MaterialX is not installed: pip install materialx") from error
     document = mx.createDocument()
+
+    def read(into: Any, file: Any, search_path: Any, options: Any) -> None:
+        found = search_path.find(file).asString()
+        # A pipe or a device would be read for ever.
+        if not Path(found).is_file():
+            raise MaterialXError(f"'{found}' is not a file, or is missing")
+        mx.readFromXmlFile(into, found, search_path, options)
+
+    options = mx.XmlReadOptions()
+    options.readXIncludeFunction = read
     try:
-        mx.readFromXmlFile(document, path)
+        read(document, mx.FilePath(path), mx.FileSearchPath(), options)
     # MaterialX's exceptions have no common base: on any error the file is left out.
     except Exception as error:
         raise MaterialXError(" ".join(str(error).split()) or "it is damaged") from error
