@@ -26,6 +26,9 @@ from .threads import MemoryLimit, start_render_thread, stop_signals
 
 _LONGEST_PASS_S = 4.0
 """The longest that a pass is planned to take, so that pictures are updated regularly."""
+_LONGEST_PASS_SAMPLES = 4_000_000
+"""The same for a Disk Render, in samples of all pixels: each pass has noise of its own, so with a limit of
+time the picture would depend on the machine's speed."""
 _PICTURE_INTERVAL_S = 2.0
 """The longest time between two written pictures during a long pass."""
 _LISTEN_S = 0.25
@@ -329,11 +332,18 @@ class _Job:
             self._check_stop()
             took = max(time.monotonic() - pass_began, 1e-6)
             done += size
-            affordable = max(1, int(size * _LONGEST_PASS_S / took))
+            affordable = self._affordable(size, took)
             # 1, 1, 2, 4, 8...: each picture has twice the samples of the one before.
             size = max(1, min(done, affordable, self._samples - done))
             if done < self._samples:
                 self._events.put(_Event.PASS_DONE)
+
+    def _affordable(self, size: int, took_s: float) -> int:
+        """Return the most samples a pixel of the next pass, after one of `size` that took `took_s`."""
+        if self._arguments.method != "diskRender" or self._header_facts is None:
+            return max(1, int(size * _LONGEST_PASS_S / took_s))
+        left, top, right, bottom = self._header_facts.settings.window
+        return max(1, _LONGEST_PASS_SAMPLES // ((right - left) * (bottom - top)))
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

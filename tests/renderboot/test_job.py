@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from host.renderboot import job
 from host.renderboot.arguments import Arguments
@@ -71,3 +73,51 @@ def test_the_first_picture_is_not_a_black_one(tmp_path: Path) -> None:
     assert job.run(arguments, SlowRenderer(), Report()) == 0
     assert shown
     assert set(shown) == {255}
+
+
+class PacedPicture(SlowPicture):
+    """Takes a time of its own for each pass, and notes their samples."""
+
+    def __init__(self, pause_s: float, passes: list[int]) -> None:
+        super().__init__()
+        self._pause_s = pause_s
+        self._noted = passes
+
+    def render_preview(self) -> None:
+        pass
+
+    def render_pass(self, samples: int) -> None:
+        self._noted.append(samples)
+        time.sleep(self._pause_s)  # a slow machine; nothing waits for it
+
+
+class PacedRenderer(SlowRenderer):
+    def __init__(self, pause_s: float) -> None:
+        self._pause_s = pause_s
+        self.passes: list[int] = []
+
+    def prepare(
+        self, scene: Scene, threads: int, diagnostics: Diagnostics, cache: PartCache | None = None
+    ) -> PacedPicture:
+        return PacedPicture(self._pause_s, self.passes)
+
+
+def test_a_slow_machine_renders_the_same_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a frame has the same noise wherever it is rendered."""
+    monkeypatch.setattr(job, "_LONGEST_PASS_S", 0.02)
+    monkeypatch.setattr(job, "_LONGEST_PASS_SAMPLES", 8 * 20 * 10)
+    stage = new_stage()
+    add_card(stage, "/World/Card")
+    stage.GetRootLayer().Export(str(tmp_path / "scene.usda"))
+    arguments = Arguments(
+        stage=tmp_path / "scene.usda",
+        output=tmp_path / "picture.exr",
+        method="diskRender",
+        width=20,
+        height=10,
+        samples=30,
+    )
+    fast, slow = PacedRenderer(0.0), PacedRenderer(0.05)
+    for renderer in (fast, slow):
+        assert job.run(arguments, renderer) == 0
+    assert fast.passes == slow.passes == [1, 1, 2, 4, 8, 8, 6]
