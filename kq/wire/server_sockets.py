@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket as system_socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
@@ -264,14 +265,18 @@ class ServerWire:
             self._on_closed(role, "too many connections or subscriptions")
 
     def _close_connection(self, fd: int) -> None:
-        """Have ZeroMQ find that the peer is gone: it has no call to close one connection."""
-        try:
-            with system_socket.fromfd(fd, system_socket.AF_INET, system_socket.SOCK_STREAM) as copy:
-                # By now it may be another file's descriptor.
-                if copy.getsockname()[1] in self._ports:
-                    copy.shutdown(system_socket.SHUT_RDWR)
-        except OSError:
-            pass  # it has been closed, and may be no socket any more
+        """Have ZeroMQ find that the peer is gone: it has no call to close one connection.
+
+        Not on Windows, where libzmq ends the process when it meets the error of such a socket (WSAESHUTDOWN).
+        """
+        if sys.platform != "win32":
+            try:
+                with system_socket.fromfd(fd, system_socket.AF_INET, system_socket.SOCK_STREAM) as copy:
+                    # By now it may be another file's descriptor.
+                    if copy.getsockname()[1] in self._ports:
+                        copy.shutdown(system_socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has been closed, and may be no socket any more
 
     # --- Messages ---
 
