@@ -172,6 +172,7 @@ def test_subscriptions_of_a_connection_are_limited(port: Port) -> None:
     assert "agent:h" in port.refused
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Wine says of no socket whose it is")
 def test_a_long_topic_ends_the_connection(port: Port) -> None:
     peer = port.connect(zmq.SUB)
     peer.subscribe(agent_topic("h:0"))
