@@ -42,7 +42,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
         session.client.drain_agents([agent.id for agent in session.client.agents()]).result(LONGEST_S)
         alone_percent = _cpu_percent(server, watched_s)
         config = folder / "connection.json"
-        config.write_text(session.client.admit_host(HOST, "").result(LONGEST_S))
+        config.write_text(session.client.admit_host(HOST, "", count).result(LONGEST_S))
         bell = Doorbell(folder)
         begin_s = time.perf_counter()
         agents = subprocess.Popen(
