@@ -70,10 +70,7 @@ class Server:
     def __init__(
         self, settings: Settings, options: ServerOptions, early_agents: dict[str, process.Child]
     ) -> None:
-        """
-        Args:
-            early_agents: by Agent id, the processes that `start_early` has started.
-        """
+        """`early_agents`: by Agent id, the processes that `start_early` has started."""
         logs = log_folder(settings.data_root, options.queue_dir)
         environment = {**os.environ, "KQ_SESSION": options.session}
         self._settings = settings
@@ -82,19 +79,14 @@ class Server:
         self._poller = Poller()
         self._wake = process.SignalWake()
         self._files = SessionFiles(settings, options.queue_dir, options.session)
-        self._key_limits = KeyLimits(time.monotonic, _log.warning)
-        self._wire = ServerWire(
-            self._files.server_keys,
-            self._key_limits.allow_message,
-            self._key_limits.max_connections,
-            self._key_limits.refuse,
-        )
+        limits = self._key_limits = KeyLimits(time.monotonic, _log.warning)
+        keys = self._files.server_keys
+        self._wire = ServerWire(keys, limits.allow_message, limits.max_connections, limits.refuse)
         self._core = Core(_core_settings(settings))
         self._change_feed = ChangeFeed(self._core)
         self._outbox = ClientOutbox(self._wire, self._change_feed)
-        self._journal_writer = JournalWriter(
-            options.queue_dir / "journal.sqlite", options.journal_session, self._change_feed
-        )
+        journal = options.queue_dir / "journal.sqlite"
+        self._journal_writer = JournalWriter(journal, options.journal_session, self._change_feed)
         self._history = History(self._core, self._journal_writer, settings)
         self._links = AgentLinks(self._wire, self._key_limits)
         self._local_agents = LocalAgents(
@@ -114,9 +106,7 @@ class Server:
             self._clock, self._core, self._scheduler, self._outbox, self._change_feed, self._journal_writer,
             self._links, self._hosts,
         )  # fmt: skip
-        root = settings.data_root
-        self._root_owner = root.stat().st_uid if root.is_dir() and not root.is_symlink() else None
-        """Owner of the data root; None if that is a link, which the user made."""
+        self._root_owner = _owner_of_folder(settings.data_root)
         self._exit_code = 0
         self._lifeline: process.StdinLifeline | None = None
         self._is_end_requested = False
@@ -284,6 +274,11 @@ class Server:
         self._files.remove()
         self._wake.close()
         return self._exit_code
+
+
+def _owner_of_folder(path: Path) -> int | None:
+    """Return the user id of a folder's owner; None if it is missing, or a link, which the user made."""
+    return path.stat().st_uid if path.is_dir() and not path.is_symlink() else None
 
 
 def _core_settings(settings: Settings) -> CoreSettings:
