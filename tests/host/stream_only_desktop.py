@@ -66,11 +66,11 @@ def from_the_jobs_menu(
     from katana_queue.plugins.Tabs.KatanaQueue.job_menu import job_menu
 
     client, seen = CatalogAPI.GetPrimaryClientKey(), {}
-    other = CatalogAPI.CreateCatalogItem()
-    until(lambda: catalog.model.rowCount() == 2, "the other item")
+    shown, chosen = CatalogAPI.CreateCatalogItem(), CatalogAPI.CreateCatalogItem()
+    until(lambda: catalog.model.rowCount() == 3, "the other items")
     for text in ("Show in Monitor", "Show in Catalog"):
-        CatalogAPI.SetClientCatalogItem(client, CatalogAPI.kPrimaryView, other)
-        catalog.table.selectRow(other.getIndex())
+        CatalogAPI.SetClientCatalogItem(client, CatalogAPI.kPrimaryView, shown)
+        catalog.table.selectRow(chosen.getIndex())
         Tabs.FindTopTab("Katana Queue", True)
         until(lambda: is_in_front(tab) and not is_in_front(catalog), "the queue's tab in front")
         tab.view.show_job(job_id)

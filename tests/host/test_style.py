@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QDoubleSpinBox,
+    QFrame,
+    QLabel,
     QMenu,
     QSpinBox,
     QStyle,
@@ -105,6 +107,22 @@ def test_a_list_to_choose_from_shows_its_arrow_without_a_frame(
     image = box.grab().toImage()
     corner = QPoint(box.width() - 3, box.height() - 4)
     assert image.pixelColor(corner) == style.FIELD
+
+
+def test_every_widget_is_styled_by_its_class(qapp: QApplication, qtbot: QtBot) -> None:
+    """As in Katana, those of plug-ins too: a size in pixels whatever they ask for, a background, a border."""
+    style.apply(qapp)
+    label, frame = QLabel("text"), QFrame()
+    for widget in (label, frame):
+        qtbot.addWidget(widget)
+        widget.setFont(QFont("Sans Serif", 30))
+        widget.resize(80, 40)
+        widget.show()
+        assert widget.font().pixelSize() == 12
+    picture = frame.grab().toImage()
+    assert picture.pixelColor(0, 20) == style.LINE
+    assert picture.pixelColor(40, 20) == style.WINDOW
+    assert label.grab().toImage().pixelColor(79, 39) == style.WINDOW
 
 
 def test_text_is_read_on_every_ground_of_both_palettes() -> None:
