@@ -380,7 +380,8 @@ class _Banner(QFrame):
         """Show a message: red for an error, blue with `choices`, which are pairs of button text and slot."""
         color = "#31506b" if choices else "#5a2b27"
         self.setStyleSheet(
-            f"#Banner {{ background: {color}; border-radius: 3px; }} #Banner QLabel {{ color: white; }}"
+            f"#Banner {{ background: {color}; border-radius: 3px; }}"
+            "#Banner QLabel { background: transparent; color: white; }"
         )
         for button in self._buttons:
             button.deleteLater()

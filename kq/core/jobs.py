@@ -48,6 +48,7 @@ class Job:
         "explained",
         "from_history",
         "id",
+        "is_cut_off",
         "latest",
         "listed_age",
         "listed_priority",
@@ -109,6 +110,8 @@ class Job:
         """Ids of the jobs in `spec.after` that are not Completed, in that order. Used as an ordered set."""
         self.removing = False
         self.from_history = False
+        self.is_cut_off = False
+        """It was not over when its session ended, and has not been started again in this one."""
         self.story: list[StoryEntry] = []
         """Changes of its tasks' states since `story_since`, oldest first."""
         self.story_since = submitted
@@ -209,6 +212,7 @@ class Job:
         if not self.reset_tasks(open_states, TaskState.CANCELLED, when, reason):
             return False
         self.explain(reason)
+        self.is_cut_off = True
         self.completed = self.completed or max(when, self.started or self.submitted)
         return True
 
@@ -408,6 +412,7 @@ class Job:
             temp_dir=spec.temp_dir,
             stopping=counts[_STOPPING] > 0,
             from_history=self.from_history,
+            is_cut_off=self.is_cut_off,
             is_live=spec.is_live,
         )
 

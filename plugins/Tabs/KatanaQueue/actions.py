@@ -228,7 +228,10 @@ class JobActions(QObject):
 
     def _start(self) -> None:
         # A preview that sends its pixels to Katana is repeated by Katana, as a new job.
-        jobs = [job for job in self.selected() if job.state.is_terminal and not catalog.repeat(job.id)]
+        self.start_jobs([j for j in self.selected() if j.state.is_terminal and not catalog.repeat(j.id)])
+
+    def start_jobs(self, jobs: list[JobRecord]) -> None:
+        """Start jobs that are over again, selected or not."""
         self._requests.ask_each("Start", jobs, lambda source, ids: source.start_jobs(ids))
 
     def _stop(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -32,9 +32,13 @@ class Banner(QWidget):
 
     Signals:
         resume_wanted(): resume the queue, which is paused.
+        start_wanted(): start the jobs of `offer_start`.
+        dismissed(): the artist does not want to start them.
     """
 
     resume_wanted = Signal()
+    start_wanted = Signal()
+    dismissed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,17 +51,25 @@ class Banner(QWidget):
         self._busy.setRange(0, 0)
         self._busy.setTextVisible(False)
         self._busy.setFixedSize(QSize(120, 6))
-        self.resume = QPushButton("Resume", self)
-        self.resume.setAccessibleName("Resume the queue")
-        self.resume.clicked.connect(self.resume_wanted)
+        self.resume = self._button("Resume", "Resume the queue", self.resume_wanted)
+        self.start = self._button("Start Again", "Start what was cut off", self.start_wanted)
+        self.dismiss = self._button("Dismiss", "Dismiss the message", self.dismissed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 6, 10, 6)
         layout.setSpacing(SPACING + 2)
         layout.addWidget(self._icon)
         layout.addWidget(self._text, 1)
         layout.addWidget(self._busy)
-        layout.addWidget(self.resume)
+        self.buttons = (self.resume, self.start, self.dismiss)
+        for button in self.buttons:
+            layout.addWidget(button)
         self.hide()
+
+    def _button(self, text: str, name: str, clicked: SignalInstance) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setAccessibleName(name)
+        button.clicked.connect(clicked)
+        return button
 
     def show_text(self, text: str, state: ShownState, busy: bool = False) -> None:
         """Show `text` in the colour of `state`, with a progress bar if `busy`; hide if `text` is empty."""
@@ -66,7 +78,8 @@ class Banner(QWidget):
         self._text.setText(text)
         self.setAccessibleName(text)
         self._busy.setVisible(busy)
-        self.resume.hide()
+        for button in self.buttons:
+            button.hide()
         self._icon.setPixmap(state_pixmap(state, self.palette(), self.devicePixelRatioF(), 16))
         self.setVisible(bool(text))
         self.update()
@@ -95,6 +108,12 @@ class Banner(QWidget):
                 self.resume.show()
             case _:
                 self.show_text("", JobState.WAITING)
+
+    def offer_start(self, text: str) -> None:
+        """Show `text`, with buttons to start the jobs that it names and to dismiss it."""
+        self.show_text(text, Severity.WARNING)
+        self.start.show()
+        self.dismiss.show()
 
     @property
     def text(self) -> str:

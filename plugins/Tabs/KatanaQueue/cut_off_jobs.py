@@ -1,0 +1,54 @@
+"""Offers to start the jobs that were not over when the last session ended, for example in a crash."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+
+from ....kq.api import JobRecord, QueueChange
+from .actions import JobActions
+from .models.jobs import JobsModel
+from .views.banner import Banner
+
+__all__ = ["CutOffJobs"]
+
+
+class CutOffJobs(QObject):
+    """The offer in the tab's banner. Qt's thread."""
+
+    def __init__(self, model: JobsModel, banner: Banner, actions: JobActions, parent: QObject) -> None:
+        super().__init__(parent)
+        self._model, self._banner, self._actions = model, banner, actions
+        self._ids: dict[str, None] = {}
+        """Ids of the jobs, in the order in which they were received."""
+        self._is_dismissed = False
+        banner.start_wanted.connect(lambda: actions.start_jobs(self._jobs()))
+        banner.dismissed.connect(self._dismiss)
+
+    def apply(self, change: QueueChange) -> bool:
+        """Take the changed jobs. Returns whether the offer has changed."""
+        before = len(self._ids)
+        if change.reset:
+            self._ids.clear()
+        for job in change.jobs:
+            if job.is_cut_off and not job.is_live:  # a live render is of use only to its desktop
+                self._ids[job.id] = None
+            else:
+                self._ids.pop(job.id, None)
+        for job_id in change.removed_jobs:
+            self._ids.pop(job_id, None)
+        return len(self._ids) != before
+
+    def show(self) -> None:
+        """Show the offer if there are such jobs, unless it was dismissed or the banner shows another message."""
+        jobs = self._jobs()
+        if jobs and not self._is_dismissed and not self._banner.text:
+            what = "1 job was" if len(jobs) == 1 else f"{len(jobs):,} jobs were"
+            named = ", ".join(job.name for job in jobs[:3]) + (" …" if len(jobs) > 3 else "")
+            self._banner.offer_start(f"{what} not over when the last session ended: {named}")
+
+    def _jobs(self) -> list[JobRecord]:
+        return [job for job_id in self._ids if (job := self._model.job(job_id)) is not None]
+
+    def _dismiss(self) -> None:
+        self._is_dismissed = True
+        self._banner.hide()
