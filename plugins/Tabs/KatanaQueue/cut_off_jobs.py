@@ -39,7 +39,7 @@ class CutOffJobs(QObject):
         return len(self._ids) != before
 
     def show(self) -> None:
-        """Show the offer if there are such jobs, unless it was dismissed or the banner shows another message."""
+        """Show the offer if there are such jobs, it is not dismissed, and the banner has no other text."""
         jobs = self._jobs()
         if jobs and not self._is_dismissed and not self._banner.text:
             what = "1 job was" if len(jobs) == 1 else f"{len(jobs):,} jobs were"
