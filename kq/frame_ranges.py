@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise
 from .errors import BadInput
 from .plain_text import quoted
 
-__all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "join_ranges", "parse_frames"]
+__all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "frames_label", "join_ranges", "parse_frames"]
 
 MAX_FRAMES = 1_000_000
 """Most frames in one job: more are considered a typing error."""
@@ -73,6 +73,13 @@ def _refuse_doubles(ranges: Sequence[range]) -> None:
 def format_frames(frames: Iterable[int]) -> str:
     """Format `frames` for `parse_frames`, with consecutive frames as `first-last`."""
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in _runs(frames))
+
+
+def frames_label(frames: range) -> str:
+    """Return a task's frames for users: `frame 7`, `frames 1-10` or `frames 1-9x2`."""
+    if len(frames) == 1:
+        return f"frame {frames[0]}"
+    return f"frames {frames[0]}-{frames[-1]}" + (f"x{frames.step}" if frames.step > 1 else "")
 
 
 def _runs(frames: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -6,6 +6,7 @@ import heapq
 import math
 
 from ..errors import IllegalTransition
+from ..frame_ranges import frames_label
 from ..records import JobRecord, JobSpec, StoryEntry, TaskRecord
 from ..states import TASK_TRANSITIONS, JobState, TaskState, WaitReason, derive_job_state
 from ..wording import story_text
@@ -419,11 +420,7 @@ class Job:
     def task_label(self, index: int) -> str:
         """The task's frames for users, as `frame 7` or `frames 1-10`; empty for a job without frames."""
         frames = self.frames(index)
-        if frames is None:
-            return ""
-        if len(frames) == 1:
-            return f"frame {frames[0]}"
-        return f"frames {frames[0]}-{frames[-1]}" + (f"x{frames.step}" if frames.step > 1 else "")
+        return "" if frames is None else frames_label(frames)
 
     def task_record(self, index: int) -> TaskRecord:
         """One task as clients see it."""

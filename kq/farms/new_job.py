@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..frame_ranges import format_frames
+from ..frame_ranges import frames_label
 from ..records import JobRecord, JobSpec
 from ..states import TaskState, derive_job_state
 from .engine import Option
@@ -42,7 +42,7 @@ def create_job(
         job_id,
         spec.name,
         time.time(),
-        [""] if chunks is None else [_label(frames) for frames in chunks],
+        [""] if chunks is None else [frames_label(frames) for frames in chunks],
         dict(options),
         node=spec.node,
         renderer=spec.renderer,
@@ -78,7 +78,3 @@ def unsent_record(
         node=spec.node,
         farm=title,
     )
-
-
-def _label(frames: range) -> str:
-    return f"frame {frames[0]}" if len(frames) == 1 else f"frames {format_frames(frames)}"

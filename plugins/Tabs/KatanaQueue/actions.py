@@ -287,12 +287,10 @@ class JobActions(QObject):
 
     def _after_question(self, question: str, verb: str, call: Callable[[], None], count: int) -> None:
         """Call `call`, after a non-blocking dialog if `question` is not empty; nothing if `count` is 0."""
-        if not count:
-            return
-        if not question:
+        if count and question:
+            ask_first(self._widget, question, verb, call)
+        elif count:
             call()
-            return
-        ask_first(self._widget, question, verb, call)
 
     def _pause(self) -> None:
         wanted = not self._paused
