@@ -110,9 +110,7 @@ class Job:
         self.unmet_dependencies: dict[str, None] = {}
         """Ids of the jobs in `spec.after` that are not Completed, in that order. Used as an ordered set."""
         self.removing = False
-        self.from_history = False
-        self.is_cut_off = False
-        """It was not over when its session ended, and has not been started again in this one."""
+        self.from_history = self.is_cut_off = False  # see JobRecord
         self.story: list[StoryEntry] = []
         """Changes of its tasks' states since `story_since`, oldest first."""
         self.story_since = submitted
