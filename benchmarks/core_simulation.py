@@ -85,7 +85,7 @@ def measure(shape: str, agents: int, tasks: int) -> dict[str, object]:
             _take(core.handle(event, _now(ended)), work)
             ended += 1
         decide_s += time.perf_counter() - started
-    if ended != tasks or any(not core.job_entry(job_id).is_complete for job_id in core.job_ids()):
+    if ended != tasks or any(not core.job(job_id).is_complete for job_id in core.job_ids()):
         raise AssertionError(f"{ended} of {tasks} tasks ended")
     gc.collect()
     done_rss = process.memory_info().rss

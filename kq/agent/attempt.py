@@ -29,13 +29,15 @@ __all__ = ["Attempt"]
 _READ_INTERVAL_S = 0.25
 """How often the log of a running command is read."""
 _MAX_READ_CPU = 0.05
-"""The largest part of its CPU time that the Agent reads the log: a fast one is read at longer intervals."""
+"""The largest share of a core to spend on reading the log: one that grows fast is read less often."""
 _SAMPLE_INTERVAL_S = 1.0
 """How often the memory and CPU time of the processes are measured."""
 _LOG_CHECK_INTERVAL_S = 0.25
 """How often the log's size is compared with the free space on its disk."""
-_FIRST_ATTEMPT = "/0/1"
-"""How the id of a job's first attempt ends (task 0, attempt 1). Its log folder does not exist yet."""
+_FIRST_ATTEMPT_SUFFIX = "/0/1"
+"""Suffix of the id of a job's first attempt (task 0, attempt 1), before which the job has no log folder."""
+_MIN_WAIT_S = 0.0005
+"""The shortest wait between two steps of ending processes, so that the Agent's loop does not spin."""
 
 
 class Attempt:
@@ -48,9 +50,9 @@ class Attempt:
     Attributes:
         order: what to run.
         id: the attempt's id, `JOB/TASK/ATTEMPT`.
-        child: the running command; None when none runs.
+        child: the running command, or the standby process that was offered the attempt; None: neither runs.
         update: what the log contained so far: progress, picture, warnings.
-        ending: how the attempt ended; None until all its processes have ended.
+        ending: how the attempt ended; None until all its processes have ended, or cannot be killed.
     """
 
     def __init__(
@@ -64,8 +66,8 @@ class Attempt:
         """
         Args:
             order: what to run, and with which limits.
-            environment: variables of all its commands; those in the order come on top.
-            agent_id: the id of this Agent, for the ending.
+            environment: environment variables of all its commands; those in the order override them.
+            agent_id: the id of this Agent, reported in `ending`.
             standby: may hold a render process that is loaded already, and can become this attempt's command.
             min_free_bytes: free space that the log must leave on its disk.
         """
@@ -79,15 +81,15 @@ class Attempt:
         self._environment = {**environment, **order.environment}
         self._standby = standby
         self._offered: ReadyProcess | None = None
-        """The standby process that was given this attempt and has not confirmed it yet."""
+        """The standby process that was offered this attempt, until it is known whether it accepted."""
         self._ended_child: process.Child | None = None
-        """The last command, whose process has ended. Closing it would kill its descendants on Windows, so it
-        is closed only after they were counted."""
+        """The process of the latest command, after its end. Closing its handle would kill its descendants on
+        Windows, so it stays open until they were counted."""
         self._tree_end: process.TreeEnd | None = None
         """The operation that ends all processes of the attempt, while it is under way."""
         self._log_fd = -1
         self._log_problem = ""
-        """Why the log could not be written; empty when it can."""
+        """Why the log could not be opened; empty if it could."""
         self._reader: OutputReader | None = None
         self._started_at = time.monotonic()
         self._limits = UsageLimits(order, self._started_at, min_free_bytes)
@@ -97,10 +99,10 @@ class Attempt:
         self._cpu_s = 0.0
         """CPU time of the commands that have ended."""
         self._ended_count = 0
-        """The number of processes that this object has seen end or has ended."""
+        """The number of processes that exited by themselves or were killed by this object."""
         self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
-        """The processes that ran when the attempt was asked to stop. They may end without being counted in
-        `_ended_count`, so the larger of the two numbers is reported."""
+        """The processes that ran when the attempt was asked to stop. They may exit without being counted in
+        `_ended_count`: the larger of it and the number of these that exited is reported."""
 
     @property
     def memory(self) -> int | None:
@@ -114,20 +116,20 @@ class Attempt:
 
     @property
     def story(self) -> list[str]:
-        """The last transitions of its state machine, as text, for error messages."""
+        """The latest transitions of its state machine, oldest first, as text for error messages."""
         return list(self._machine.story)
 
     # --- The Agent's calls ---
 
     def start(self) -> None:
-        """Open the log and start the first command, or give the attempt to a standby process.
+        """Open the log and start the first command, or offer the attempt to a standby process.
 
         Raises nothing: if a command cannot be started, the attempt ends as failed; if the log cannot be
-        written, the commands run without one, and the ending has a warning.
+        opened, the commands run without one, and `ending` has a warning.
         """
         try:
-            if self.id.endswith(_FIRST_ATTEMPT):
-                _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120
+            if self.id.endswith(_FIRST_ATTEMPT_SUFFIX):
+                _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120  # Path costs as much as mkdir
             self._log_fd = _open_log(self.order.log_file)
         except OSError as error:
             self._log_problem = f"it ran without its log: {error.strerror} ({self.order.log_file})"
@@ -145,7 +147,7 @@ class Attempt:
 
         Args:
             grace_s: seconds; 0 kills at once. Of several requests the earliest deadline counts.
-            outcome: how the attempt ends because of the first request.
+            outcome: the outcome to report. Only the first request's outcome and reason are used.
             reason: why, for users.
         """
         self._handle(a.Stop(outcome, reason, grace_s))
@@ -156,9 +158,9 @@ class Attempt:
         return self.child.wake_fd if self.child is not None else None
 
     def next_step_s(self, now: float) -> float:
-        """Return the seconds until `step` is due, if no command ends before. `now`: monotonic seconds."""
+        """Return the seconds from `now` (monotonic) until `step` is due, unless `wake_fd` wakes it before."""
         if self._tree_end is not None:
-            return max(self._tree_end.wait_s, 0.0005)
+            return max(self._tree_end.wait_s, _MIN_WAIT_S)
         times = [self._machine.deadline]
         if self.child is not None:
             times += self._next_read_at, self._next_log_check_at
@@ -167,7 +169,10 @@ class Attempt:
         return max(min((each for each in times if each is not None), default=now) - now, 0.0)
 
     def step(self, now: float) -> bool:
-        """Do what is due at `now`, in monotonic seconds. Returns whether `update` has changed for users."""
+        """Do what is due at `now`, in monotonic seconds.
+
+        Returns whether progress, picture or warnings in `update` changed; False where it sets `ending`.
+        """
         if self.ending is not None:
             return False
         if self._tree_end is not None:
@@ -176,7 +181,7 @@ class Attempt:
         ended = self.child.poll() if self.child is not None else None
         deadline = self._machine.deadline
         is_late = deadline is not None and now >= deadline
-        # The standby process has not confirmed yet: it has ended, its time is over, or a stop was requested.
+        # Whether the standby process accepted is read once: at its end, after its time limit or a stop.
         if self._offered is not None and (
             ended is not None or is_late or self._machine.state is not a.AttemptState.OFFERED
         ):
@@ -192,7 +197,7 @@ class Attempt:
         return False
 
     def picture(self) -> str:
-        """Return the absolute path of the latest picture that the log names; empty when it names none."""
+        """Return the absolute path of the latest picture in the log; empty if there is none, or not UTF-8."""
         return _absolute(self.update.picture, self.order)
 
     # --- Events ---
@@ -203,14 +208,14 @@ class Attempt:
             self._carry_out(action)
 
     def _settle_offer(self, ready: ReadyProcess, ended: process.Exit | None) -> None:
-        """Report to the state machine whether the standby process has confirmed the attempt.
+        """Report to the state machine whether the standby process has accepted the attempt.
 
         Args:
             ended: how the process ended, if it has.
         """
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
-            return  # it is being stopped, whether it has confirmed or not
+            return  # it is being stopped, whether it has accepted or not
         if ready.has_confirmed():
             self._handle(a.StandbyTaken())
         elif ended is not None:
@@ -231,7 +236,7 @@ class Attempt:
         self._limits.record_exit(ended.peak_memory)
 
     def _step_tree_end(self, tree_end: process.TreeEnd) -> None:
-        """Continue to end all processes. Does not block: `next_step_s` says when to call it again."""
+        """Continue killing all processes. Does not block: `next_step_s` returns when to call it again."""
         if not tree_end.step():
             return
         report, exit_code = tree_end.report, None
@@ -249,8 +254,8 @@ class Attempt:
     def _measure(self, now: float) -> None:
         """Measure memory and CPU time when due, and stop the attempt when it exceeds one of its limits."""
         if self._limits.sample_due(now, _SAMPLE_INTERVAL_S):
-            # All descendants of the Agent belong to the attempt: it has no standby process meanwhile, and
-            # processes whose parent has ended become children of the Agent (PR_SET_CHILD_SUBREAPER).
+            # All descendants of the Agent belong to the attempt: the Agent keeps no standby process while an
+            # attempt runs, and orphaned processes become its children (PR_SET_CHILD_SUBREAPER).
             usage = process.tree_usage(process.children_of(os.getpid()))
             self._limits.record_sample(now, usage.memory, usage.cpu_s)
         if now >= self._next_log_check_at:
@@ -269,7 +274,8 @@ class Attempt:
         elif isinstance(action, a.Note):
             self._write_note(f"error: {action.text}" if action.is_error else action.text)
         elif isinstance(action, a.DropStandby):
-            process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)  # its only child is the standby process
+            # No command runs yet, so the Agent's only descendants are those of the standby process.
+            process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)
             if self.child is not None:
                 self.child.poll()
                 self.child.close()
@@ -319,7 +325,7 @@ class Attempt:
         try:
             os.write(self._log_fd, f"[kq] {text}\n".encode("utf-8", "replace"))
         except OSError:
-            pass  # the disk may be full; the ending has the reason too
+            pass  # the disk may be full; an error is in `ending.reason` too
 
     def _close_ended_child(self) -> None:
         if self._ended_child is not None:
@@ -353,7 +359,7 @@ class Attempt:
     # --- Ending ---
 
     def _conclude(self) -> None:
-        """Read the rest of the log, close it, and set `ending`. All processes have ended."""
+        """Read the rest of the log, close it, set `ending`, and have the next standby process prepared."""
         self._close_ended_child()
         if self._reader is not None or _size(self._log_fd):
             if self._reader is None:
@@ -390,7 +396,7 @@ class Attempt:
             self._standby.prepare_next(self.order, self._environment, self._cwd)
 
     def _final_picture(self) -> str:
-        """Return the picture that the log names, or else the job's own picture if that file exists."""
+        """Return the picture that the log names, or else the one that the order expects, if it exists."""
         picture = self.picture()
         if picture or not self.order.picture:
             return picture
@@ -410,25 +416,19 @@ def _folder(order: AssignOrder) -> str:
 
 def _absolute(picture: str, order: AssignOrder) -> str:
     """Return `picture` as an absolute path; empty when it is not valid UTF-8, which a message requires."""
-    if not picture or not _is_utf8(picture):
-        return ""
-    return os.path.normpath(Path(_folder(order), picture))
-
-
-def _is_utf8(text: str) -> bool:
     try:
-        text.encode()
+        picture.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        return ""
+    return os.path.normpath(Path(_folder(order), picture)) if picture else ""
 
 
 def _open_log(path: str) -> int:
-    """Open the log to append to it, with its folder. Returns the file descriptor. Raises OSError."""
+    """Open the log for appending, and create its folder if needed. Returns its descriptor. Raises OSError."""
     try:
         return open_to_append(path)
     except FileNotFoundError:
-        _make_folder(os.path.dirname(path))  # noqa: PTH120  # pathlib would take as long as mkdir itself
+        _make_folder(os.path.dirname(path))  # noqa: PTH120  # as above
         return open_to_append(path)
 
 

@@ -44,7 +44,7 @@ class Core:
         state.instructions, state.now = [], now
         _HANDLERS[type(event)](state, event, now)
         if type(event) in _MAY_CHANGE_AGENT_COUNT:
-            pool.keep_agents(state, now)
+            pool.adjust_agent_count(state, now)
         state.dispatch(now)
         return state.instructions
 
@@ -58,20 +58,22 @@ class Core:
         return list(self.state.jobs)
 
     def has_job(self, job_id: str) -> bool:
-        """Return whether the job exists, also while it is being removed."""
+        """Return whether the job exists, even if it is being removed."""
         return job_id in self.state.jobs
 
-    def job_entry(self, job_id: str) -> Job:
-        """Return the job itself, also while it is being removed. The caller must not change it.
+    def job(self, job_id: str) -> Job:
+        """Return the job itself, even if it is being removed; the caller must not change it. Raises NotFound.
 
-        For the journal, which writes more than a JobRecord contains. Raises NotFound.
+        Used by the journal, which stores more than a JobRecord contains.
         """
         job = self.state.jobs.get(job_id)
-        return self.state.job(job_id) if job is None else job
+        return self.state.job(job_id) if job is None else job  # the former raises NotFound
 
     def job_record(self, job_id: str) -> JobRecord:
-        """Return a job as it is sent to clients. Raises NotFound."""
-        return self.job_entry(job_id).record()
+        """Return a job as it is sent to clients, even if it is being removed. Raises NotFound."""
+        return self.job(job_id).record()
+
+    # The next three raise NotFound for a job that is being removed, too.
 
     def job_spec(self, job_id: str) -> JobSpec:
         """Return what was submitted. Raises NotFound."""
@@ -108,7 +110,7 @@ class Core:
         return self.state.queue_record()
 
     def next_launch_at(self) -> float | None:
-        """Return the monotonic time at which a delayed launch of an Agent needs a Tick; None without one."""
+        """Return when (monotonic seconds) a Tick must trigger a delayed launch of an Agent; None: never."""
         return self.state.next_launch_at
 
     @property
@@ -117,7 +119,7 @@ class Core:
         return self.state.next_agent
 
     def queue_settings(self) -> QueueSettings:
-        """Return what users have set: whether it is paused, the number of Agents, which are drained."""
+        """Return what users set: whether the queue is paused, the number of Agents, the draining Agents."""
         state = self.state
         drained = tuple(agent.id for agent in state.agents.values() if agent.draining)
         return QueueSettings(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
@@ -125,7 +127,7 @@ class Core:
     # --- Restoring ---
 
     def restore_numbering(self, *, next_agent: int = 1, next_job: int = 1) -> None:
-        """Set the numbers of the next local Agent and the next job to those of an earlier server.
+        """Set the numbers of the next local Agent and job to those of this session's previous server process.
 
         A number that is already higher stays.
         """
@@ -145,8 +147,8 @@ class Core:
     ) -> None:
         """Add an Agent from the journal. It keeps its task, and is in state Lost until it registers again.
 
-        No task is assigned until every restored Agent has registered or is gone: it may run an attempt that
-        was assigned after the last write to the journal, which must not be assigned twice.
+        No task is assigned until every restored Agent has registered or is gone: one of them may be running
+        an attempt that was assigned after the last write to the journal, and that task must not run twice.
 
         Args:
             pid: its process on the machine `host`.
@@ -159,11 +161,11 @@ class Core:
         recovery.restore_agent(self.state, agent, now)
 
     def restore_queue_settings(self, settings: QueueSettings) -> None:
-        """Apply what users had set in an earlier server. To be called after the Agents are restored."""
+        """Apply what users had set before the server was restarted. Call after the Agents are restored."""
         recovery.restore_queue_settings(self.state, settings)
 
     def finish_restore(self, now: Instant) -> list[do.Instruction]:
-        """Make the tasks wait again whose Agent was not restored. To be called once, after all `restore_...`.
+        """Requeue the tasks whose Agent was not restored. Call once, after all `restore_` methods.
 
         Returns:
             What the server must do because of it, in this order.
@@ -186,6 +188,7 @@ def _check_leases(state: CoreState, event: ev.Tick, now: Instant) -> None:
 
 
 _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] = {
+    # Clients' requests, which may be refused.
     ev.JobSubmitted: requests.submit,
     ev.JobsStarted: requests.start_jobs,
     ev.TasksStarted: requests.start_tasks,
@@ -198,11 +201,13 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.AgentCountSet: requests.set_agent_count,
     ev.AgentsDrained: requests.drain_agents,
     ev.AgentEndRequested: requests.end_agents,
+    # Reports of Agents.
     ev.AgentRegistered: reports.agent_registered,
     ev.AgentHeartbeat: reports.heartbeat,
     ev.AttemptProgressed: attempts.attempt_progressed,
     ev.AttemptEnded: attempts.attempt_ended,
     ev.AgentGone: reports.agent_gone,
+    # The server's own.
     ev.SessionEnding: _end_session,
     ev.Tick: _check_leases,
 }

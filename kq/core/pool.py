@@ -9,7 +9,7 @@ from .agents import Agent
 from .reports import agent_gone, launch_failed
 from .state import CoreState, Instant
 
-__all__ = ["check_leases", "heartbeat_interval_s", "keep_agents"]
+__all__ = ["adjust_agent_count", "check_leases", "heartbeat_interval_s"]
 
 _A = AgentState
 _MAX_BEATS_A_SECOND = 400
@@ -18,7 +18,7 @@ _MAX_CHECK_INTERVAL_S = 2.0
 """Seconds. A longer gap between two checks of the leases means that this process was suspended."""
 
 
-def keep_agents(state: CoreState, now: Instant) -> None:
+def adjust_agent_count(state: CoreState, now: Instant) -> None:
     """Launch or retire local Agents to reach the wanted number."""
     state.next_launch_at = None
     if state.ending:

@@ -1,6 +1,6 @@
-"""An SSH tunnel: a remote machine's Agents connect to ports on it, and are forwarded to the queue's ports.
+"""An SSH tunnel: forwards connections of Agents from ports of their machine to the queue's ports.
 
-It is used where the remote machine cannot connect to the desktop's machine directly.
+Used where the remote machine cannot connect directly to the machine that runs the queue's server.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _BLOCK_BYTES = 64 * 1024
 _CONNECT_TIMEOUT_S = 5.0
 _LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 400
-"""The most connections that are open at once: three for each of about 130 Agents. Each has two threads."""
+"""The most forwarded connections open at once: three for each of about 130 Agents. More are closed."""
 
 
 class Tunnel:
-    """Forwards connections to ports of the remote machine's loopback address to ports of this machine's.
+    """Accepts connections on loopback ports of the remote machine; forwards them to loopback ports here.
 
-    Thread-safe. It starts threads of its own: two for each open connection.
+    Thread-safe. Starts two threads for each forwarded connection.
 
     Attributes:
         remote_ports: the ports on the remote machine, in the order of `local_ports`.
@@ -68,8 +68,8 @@ class Tunnel:
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
             raise RemoteFailed(
-                f"{connection.route.name} does not forward ports through SSH ({error}): its administrator "
-                f"may allow it with `AllowTcpForwarding yes` in sshd_config"
+                f"{connection.route.name} does not forward ports through SSH ({error}): if its SSH server "
+                f"forbids it, ask its administrator to set `AllowTcpForwarding yes` in sshd_config"
             ) from error
 
     def set_local_ports(self, local_ports: Sequence[int]) -> None:
@@ -88,7 +88,7 @@ class Tunnel:
             _disconnect(end)
 
     def close(self) -> None:
-        """Close all connections. The remote ports are closed by the SSH server when the SSH connection ends.
+        """Close all forwarded connections; the SSH server closes the remote ports as the SSH connection ends.
 
         Does not block: nothing is sent to the SSH server, which may not reply any more.
         """

@@ -1,6 +1,6 @@
-"""Which connection leads to each Agent, and which key it may use. Sends messages to Agents.
+"""Each Agent's connection, and the CURVE key pair that it must use. Sends messages to Agents.
 
-One key is shared by all Agents of one machine in a session. The server names a key by its role.
+All Agents of one machine share a key pair per session. The server refers to it by a label, its *role*.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from .key_limits import KeyLimits
 __all__ = ["LOCAL_ROLE", "AgentLinks"]
 
 LOCAL_ROLE = "agent:local"
-"""The role of the key of local Agents. That of the Agents on another machine is `agent:` and its name."""
+"""The role of the local Agents' key. That of the key of another machine's Agents is `agent:MACHINE`."""
 
 
 class AgentLinks:
-    """The connection and the key's role of each Agent. To be used from the server's thread only."""
+    """The connection of each Agent and the role of its key. To be used from the server's thread only."""
 
     def __init__(self, wire: ServerWire, key_limits: KeyLimits) -> None:
         self._wire = wire
         self.key_limits = key_limits
-        """How many Agents and messages each key may have."""
+        """How many Agents may register with each key, and how many messages a second they may send."""
         self._routes: dict[str, bytes] = {}
         """By Agent id: the routing id of its connection to the request port."""
         self._roles: dict[str, str] = {}
-        """By Agent id: the role of its key. Callers refuse a message for it that came with another key."""
+        """By Agent id: the role of its key. Callers reject its messages if they came with another key."""
         self._waiting: dict[str, list[str]] = {}
         """By role: ids of the Agents that were refused because their key had its maximum number of Agents."""
 
@@ -44,15 +44,15 @@ class AgentLinks:
         return tuple(agent_id for agent_id, each in self._roles.items() if each == role)
 
     def set_role(self, agent_id: str, role: str) -> None:
-        """Set the role of an Agent's key before the Agent connects, because it was launched or restored."""
+        """Record the role of the key of an Agent that was launched or restored, and has not connected yet."""
         self._roles[agent_id] = role
 
     def may_register(self, agent_id: str, role: str) -> bool:
         """Return whether an Agent may register with the key of this role.
 
-        It may if it is registered already, or if the key has fewer Agents than its limit. Otherwise its id is
-        kept, up to as many ids as the limit, and `forget` asks it to register when another Agent of the key
-        is gone: the server may not have detected yet that one of them has crashed.
+        It may if this role is recorded for it already, if the key has no limit, or if its limit is not
+        reached. Otherwise its id is put on a waiting list, which is no longer than the limit, and `forget`
+        asks it to register when another Agent of the key is gone: one may have crashed unnoticed so far.
         """
         limit = self.key_limits.max_agents(role)
         if limit is None or self._roles.get(agent_id) == role or len(self.agents_of(role)) < limit:
@@ -62,10 +62,13 @@ class AgentLinks:
             waiting.append(agent_id)
         return False
 
-    def set_route(self, agent_id: str, peer: bytes, role: str) -> bool:
-        """Set the routing id of an Agent's connection, and its key's role. Returns whether the id changed."""
-        has_changed = self._routes.get(agent_id) != peer
-        self._routes[agent_id] = peer
+    def set_route(self, agent_id: str, routing_id: bytes, role: str) -> bool:
+        """Set the routing id of an Agent's connection, and its key's role.
+
+        Returns whether the routing id is new or another one: the Agent has connected or reconnected.
+        """
+        has_changed = self._routes.get(agent_id) != routing_id
+        self._routes[agent_id] = routing_id
         self._roles[agent_id] = role
         return has_changed
 
@@ -91,8 +94,8 @@ class AgentLinks:
         Raises:
             MalformedMessage: the message is too large.
         """
-        peer = self._routes.get(agent_id)
-        if peer is not None and self._wire.send(peer, message):
+        routing_id = self._routes.get(agent_id)
+        if routing_id is not None and self._wire.send(routing_id, message):
             return True
         self._routes.pop(agent_id, None)
         self.publish(agent_id, m.RegisterAgainOrder())

@@ -90,17 +90,17 @@ class Effects:
 
     def _task_changed(self, instruction: do.TaskChanged) -> None:
         if self._core.has_job(instruction.job_id):
-            self._journal.note_task(self._core.job_entry(instruction.job_id), instruction.task)
+            self._journal.note_task(self._core.job(instruction.job_id), instruction.task)
             self._change_feed.job_changed(instruction.job_id)
 
     def _job_changed(self, instruction: do.JobChanged) -> None:
         if self._core.has_job(instruction.job_id):
-            self._journal.note_job(self._core.job_entry(instruction.job_id))
+            self._journal.note_job(self._core.job(instruction.job_id))
             self._change_feed.job_changed(instruction.job_id)
 
     def _tasks_reset(self, instruction: do.TasksReset) -> None:
         if self._core.has_job(instruction.job_id):
-            self._journal.note_job(self._core.job_entry(instruction.job_id), tasks_reset=True)
+            self._journal.note_job(self._core.job(instruction.job_id), tasks_reset=True)
             self._change_feed.job_changed(instruction.job_id)
 
     def _job_removed(self, instruction: do.JobRemoved) -> None:
@@ -113,7 +113,7 @@ class Effects:
         if record.outcome not in (Outcome.COMPLETED, Outcome.STOPPED):
             log_attempt(record)
         if self._core.has_job(record.job_id):
-            self._journal.note_attempt(self._core.job_entry(record.job_id), record)
+            self._journal.note_attempt(self._core.job(record.job_id), record)
         self._streams.attempt_over(record.agent, attempt_id(record.job_id, record.task, record.attempt))
         self._outbox.release()
 
@@ -159,7 +159,7 @@ class Effects:
         agent = self._core.agent(instruction.agent)
         if agent is None or agent.desired != (instruction.job_id, instruction.task, instruction.attempt):
             return  # a later decision has changed the assignment
-        job = self._core.job_entry(instruction.job_id)
+        job = self._core.job(instruction.job_id)
         spec, frames = job.spec, job.frames(instruction.task)
         environment = dict(spec.environment)
         if agent.local:

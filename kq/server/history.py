@@ -64,7 +64,7 @@ class History:
         known = [job_id for job_id in expired if self._core.has_job(job_id)]
         self._forgotten += [job_id for job_id in expired if not self._core.has_job(job_id)]
         # A job that was just started again has ended only in the journal.
-        return [job_id for job_id in known if self._core.job_entry(job_id).is_over]
+        return [job_id for job_id in known if self._core.job(job_id).is_over]
 
     def _log_removed(self, job_ids: list[str]) -> None:
         for first in range(0, len(job_ids), _IDS_A_LINE):

@@ -152,7 +152,7 @@ class RequestHandler:
 
     def _attempts(self, request: m.AttemptsRequest) -> list[msgspec.Struct]:
         self._core.job_spec(request.job_id)
-        attempts = self._journal_writer.attempts(self._core.job_entry(request.job_id), request.task)
+        attempts = self._journal_writer.attempts(self._core.job(request.job_id), request.task)
         latest = next(pages(reversed(attempts), _TASKS_PAGE_SIZE))
         return [m.AttemptsReply(request=request.request, attempts=latest[::-1])]
 
@@ -161,7 +161,7 @@ class RequestHandler:
 
     def _story(self, request: m.StoryRequest) -> list[msgspec.Struct]:
         self._core.job_spec(request.job_id)
-        job = self._core.job_entry(request.job_id)
+        job = self._core.job(request.job_id)
         entries = story_of(job, self._journal_writer.attempts(job, None))
         return [m.StoryReply(request=request.request, entries=entries, omitted=job.story_omitted)]
 

@@ -138,7 +138,7 @@ class Streams:
         if found is None:
             names = parse_attempt_id(attempt)
             assert names is not None
-            job = self._core.job_entry(names[0])
+            job = self._core.job(names[0])
             found = self._attempts[attempt] = ReturnedFiles(job.spec, job.frames(names[1]), self._limits)
         return found
 
@@ -153,7 +153,7 @@ class Streams:
         if agent is None or names is None or agent.desired_attempt_id != message.attempt:
             raise Refused(_NOT_ASSIGNED)
         job_id, task, _ = names
-        job = self._core.job_entry(job_id)
+        job = self._core.job(job_id)
         returned = self._returned_files(message.attempt)
         if isinstance(message, m.FetchUpdate):
             if not job.spec.temp_dir:

@@ -84,11 +84,11 @@ class Driver:
         return out + self.feed(ev.Tick())
 
     def state(self, job_id: str, task: int = 0) -> TaskState:
-        return self.core.job_entry(job_id).task_state(task)
+        return self.core.job(job_id).task_state(task)
 
     def states(self, job_id: str) -> str:
         """The states of all tasks, a letter each: the first, but p for Stopping and x for Cancelled."""
-        entry = self.core.job_entry(job_id)
+        entry = self.core.job(job_id)
         return "".join(_LETTERS[entry.task_state(index)] for index in range(entry.total))
 
     def reason(self, job_id: str) -> str:

@@ -91,7 +91,7 @@ class Queue(RuleBasedStateMachine):
         job_id = self._job(pick)
         self.world.removal_asked.add(job_id)
         if not self.world.try_feed(ev.JobsRemoved((job_id,))) and self.world.core.has_job(job_id):
-            assert self.world.core.job_entry(job_id).removing
+            assert self.world.core.job(job_id).removing
 
     @rule(pick=picks, priority=st.integers(-2, 2))
     def set_priority(self, pick: int, priority: int) -> None:
@@ -242,7 +242,7 @@ class Queue(RuleBasedStateMachine):
     def terminal_states_stay(self) -> None:
         now: dict[tuple[str, int], TaskState] = {}
         for job_id in self.world.core.job_ids():
-            job = self.world.core.job_entry(job_id)
+            job = self.world.core.job(job_id)
             for task in range(job.total):
                 state = job.task_state(task)
                 before = self.terminal.get((job_id, task))
@@ -261,7 +261,7 @@ class Queue(RuleBasedStateMachine):
             job_id
             for job_id in self.may_restart
             if self.world.core.has_job(job_id)
-            and any(detail.restart for detail in self.world.core.job_entry(job_id).details.values())
+            and any(detail.restart for detail in self.world.core.job(job_id).details.values())
         }
 
     def teardown(self) -> None:

@@ -204,7 +204,7 @@ def test_task_records_are_read_by_the_page(first: int, count: int, indices: list
 def test_looking_for_what_is_not_there() -> None:
     """NotFound, with the name."""
     q = Driver()
-    for look in (q.core.job_record, q.core.job_spec, q.core.job_entry):
+    for look in (q.core.job_record, q.core.job_spec, q.core.job):
         with pytest.raises(NotFound, match="there is no job gone"):
             look("gone")
     with pytest.raises(NotFound, match="there is no Agent gone"):

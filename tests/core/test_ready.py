@@ -172,13 +172,13 @@ def test_nothing_starves(jobs: list[tuple[int, int]], agents: int, urgency: int)
     for number, (_, frames) in enumerate(jobs):
         before += frames
         bounds[f"job{number}"] = OLDEST_EVERY * (before + 1)
-    while any(q.core.job_entry(job_id).waiting for job_id in bounds):
+    while any(q.core.job(job_id).waiting for job_id in bounds):
         q.submit(f"new{streamed}", priority=urgency)
         streamed += 1
         run_one(q, f"r{turns % agents}")
         turns += 1
         for job_id, bound in bounds.items():
-            assert turns <= bound or not q.core.job_entry(job_id).waiting, (job_id, turns, bound)
+            assert turns <= bound or not q.core.job(job_id).waiting, (job_id, turns, bound)
 
 
 @given(st.lists(st.tuples(st.integers(-2, 2), st.integers(1, 3)), min_size=1, max_size=60), st.data())

@@ -12,7 +12,7 @@ from tests.core.driver import Driver
 
 
 def story(q: Driver, job_id: str) -> list[StoryEntry]:
-    return q.core.job_entry(job_id).story
+    return q.core.job(job_id).story
 
 
 def test_each_transition_is_kept_with_its_time_its_agent_and_its_reason() -> None:
@@ -51,7 +51,7 @@ def test_of_a_long_story_the_end_is_kept() -> None:
     for task in range(80):
         q.end("r1", f"job1/{task}/1")
     assert len(story(q, "job1")) == _MAX_STORY
-    assert q.core.job_entry("job1").story_omitted == 160 - _MAX_STORY
+    assert q.core.job("job1").story_omitted == 160 - _MAX_STORY
     assert story(q, "job1")[-1].task == 79
 
 
@@ -60,4 +60,4 @@ def test_an_illegal_transition_holds_the_story() -> None:
     q.register("r1")
     q.submit("job1")
     with pytest.raises(IllegalTransition, match=r"Running to Running.*Running on r1"):
-        q.core.job_entry("job1").set_task_state(0, TaskState.RUNNING)
+        q.core.job("job1").set_task_state(0, TaskState.RUNNING)

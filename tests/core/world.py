@@ -261,7 +261,7 @@ class World:
     def journal(self) -> Callable[[], None]:
         """What a journal would hold now, as a function that restarts the server from it."""
         core = self.core
-        jobs = [_copy_job(core.job_entry(job_id)) for job_id in core.job_ids()]
+        jobs = [_copy_job(core.job(job_id)) for job_id in core.job_ids()]
         agents = [
             (agent.id, agent.pid, agent.local)
             for agent in map(core.agent, core.agent_ids())
@@ -317,7 +317,7 @@ class World:
                 assert agent.desired_attempt_id == attempt_id(*agent.desired)
             core.agent_record(agent_id)
         for job_id in core.job_ids():
-            job, record = core.job_entry(job_id), core.job_record(job_id)
+            job, record = core.job(job_id), core.job_record(job_id)
             states = [job.task_state(task) for task in range(job.total)]
             counts = [
                 record.tasks_waiting, record.tasks_running, record.tasks_completed,

@@ -27,7 +27,7 @@ def _queue(data_root: Path) -> tuple[Core, Journal, History]:
 def _submit(core: Core, journal: Journal, job_id: str, folder: Path) -> None:
     spec = JobSpec(name=job_id, commands=(("true",),), temp_dir=str(folder))
     core.handle(ev.JobSubmitted(job_id, spec), Instant(0.0, 0.0))
-    journal.note_job(core.job_entry(job_id))
+    journal.note_job(core.job(job_id))
     journal.commit()
 
 
@@ -85,7 +85,7 @@ def test_what_is_removed_from_the_history_is_in_the_log(
     for job_id in ("first", "second"):
         _submit(core, journal, job_id, tmp_path)
         core.handle(ev.JobsStopped((job_id,)), Instant(2.0, 2.0))
-        journal.note_job(core.job_entry(job_id), tasks_reset=True)
+        journal.note_job(core.job(job_id), tasks_reset=True)
     journal.commit()
     journal.close()
     core = Core(CoreSettings(agents_wanted=0))

@@ -113,7 +113,7 @@ class Restarted:
         while self.history.is_loading:
             list(self.history.load_more())
         for job_id in self.core.job_ids():
-            self.writer.attempts(self.core.job_entry(job_id), None)
+            self.writer.attempts(self.core.job(job_id), None)
         self.writer.show_damage()
         self.writer.commit()
         self.known = self._known() | known
@@ -124,14 +124,14 @@ class Restarted:
         return self._feed.queue_record().problem
 
     def _known(self) -> dict[str, Known]:
-        jobs = map(self.core.job_entry, self.core.job_ids())
+        jobs = map(self.core.job, self.core.job_ids())
         return {job.id: Known(job.spec, bytes(job.states)) for job in jobs}
 
     def submit(self, job_id: str) -> None:
         self.core.handle(
             ev.JobSubmitted(job_id, JobSpec(name="new", commands=(("true",),))), Instant(0.0, 0.0)
         )
-        self.writer.journal.note_job(self.core.job_entry(job_id))
+        self.writer.journal.note_job(self.core.job(job_id))
         self.writer.commit()
         assert self.writer.is_durable or self.problem
 

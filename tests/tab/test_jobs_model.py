@@ -11,7 +11,7 @@ import pytest
 from katana_queue.kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column, clock_text
 from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import JobFilter
-from katana_queue.plugins.Tabs.KatanaQueue.models.jobs import MAX_SINGLE_MOVES, JobsModel
+from katana_queue.plugins.Tabs.KatanaQueue.models.jobs import MAX_SINGLE_CHANGES, JobsModel
 from PySide6.QtCore import QPersistentModelIndex, Qt
 
 from tests.tab.fake_queue import make_job
@@ -226,7 +226,7 @@ def test_random_story(model: JobsModel) -> None:
 def test_a_large_change_arranges_the_list_anew(model: JobsModel, order: Qt.SortOrder) -> None:
     """Jobs that come, change and go by the hundred end where they belong, as a few do."""
     model.sort(Column.STATE, order)
-    count = 2 * MAX_SINGLE_MOVES
+    count = 2 * MAX_SINGLE_CHANGES
     model.apply(change([make_job(n, JobState.WAITING) for n in range(count)]))
     model.expand(make_job(1).id)
     gone = [make_job(n).id for n in range(0, count, 4)]
@@ -235,8 +235,8 @@ def test_a_large_change_arranges_the_list_anew(model: JobsModel, order: Qt.SortO
     assert model.rowCount() == model.total == count * 3 // 4
     assert states == sorted(states, key=["Running", "Waiting"].index, reverse=order == DOWN)
     assert (model.count(JobState.RUNNING), model.count(JobState.WAITING)) == (
-        MAX_SINGLE_MOVES,
-        MAX_SINGLE_MOVES // 2,
+        MAX_SINGLE_CHANGES,
+        MAX_SINGLE_CHANGES // 2,
     )
 
 

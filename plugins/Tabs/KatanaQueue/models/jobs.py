@@ -31,8 +31,8 @@ from .task_rows import ExpandedJobs, TaskRows, task_text
 
 __all__ = ["JobsModel"]
 
-MAX_SINGLE_MOVES = 200
-"""If more rows than this are added, moved and removed at once, the model is reset, which is faster."""
+MAX_SINGLE_CHANGES = 200
+"""If more rows than this are added, moved or removed, the model is reset; if more change, all are redrawn."""
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
@@ -50,13 +50,14 @@ _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
 class JobsModel(QAbstractTableModel):
     """The model of the jobs list. To be used on Qt's thread only.
 
-    A job is *shown*, which means that it has a row, if it passes the filter. Task records are fetched only
-    for visible rows.
+    A job is *shown*, which means that it has a row, if it passes the filter. A *row* counts the rows of tasks
+    too, a *job row* those of jobs only; `_expanded` converts. Task records are fetched for visible rows only.
 
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
         rearranged(): the model was reset; restore the selection.
-        jobs_changed(list): pairs of a job's new record and its previous one, which is None for a new job.
+        jobs_changed(list): pairs of a job's new record and its previous one, None for a new job. Not emitted
+            when all jobs are replaced; the list is empty when jobs were only removed.
         counts_changed(): the number of jobs in a state, or of shown jobs, may have changed.
         tasks_wanted(str, int, int): records of tasks are needed: job id, index of the first, count. To be
             answered with `set_tasks`.
@@ -82,18 +83,19 @@ class JobsModel(QAbstractTableModel):
         """Returns the time of the queue's clock, in seconds since the epoch."""
         self._rows_are_held = False
         """Whether jobs keep their rows until `hold_rows(False)`."""
-        # Rows that were held move in the next turn of the event loop: Qt is still changing the selection.
+        # Held rows are released in the next iteration of the event loop: `hold_rows(False)` is called while
+        # Qt is changing the selection.
         self._rearrange_timer = QTimer(self)
         self._rearrange_timer.setSingleShot(True)
         self._rearrange_timer.setInterval(0)
         self._rearrange_timer.timeout.connect(lambda: self._rearrange())
         self._held_a_row = False
-        """Whether a job kept its row although it should be sorted elsewhere."""
+        """Whether a job kept its row although its sorting would place it elsewhere."""
 
     # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Apply changed and removed jobs of the queue or of farms."""
+        """Apply changed and removed jobs. A change with `reset` has all jobs, of the queue and of farms."""
         if change.reset:
             self._jobs = {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
@@ -150,7 +152,7 @@ class JobsModel(QAbstractTableModel):
                 self._held_a_row = True
             else:
                 moved.append(job)
-        if len(added) + len(moved) + len(removed) > MAX_SINGLE_MOVES:
+        if len(added) + len(moved) + len(removed) > MAX_SINGLE_CHANGES:
             self._rearrange()
             return
         for job_id in removed:
@@ -163,7 +165,7 @@ class JobsModel(QAbstractTableModel):
 
     def _emit_changed(self, job_ids: list[str]) -> None:
         """Emit one `dataChanged` for all rows of these jobs, and those between: the view then draws once."""
-        if len(job_ids) > MAX_SINGLE_MOVES:
+        if len(job_ids) > MAX_SINGLE_CHANGES:
             self._emit_rows(0, self.rowCount() - 1)
             return
         rows = [row for job_id in job_ids if (row := self.row(job_id)) is not None]
@@ -189,7 +191,7 @@ class JobsModel(QAbstractTableModel):
         if row is None:
             return
         tasks = self._expanded.tasks.get(job_id)
-        self.beginRemoveRows(_NO_INDEX, row, row + (tasks.shown if tasks else 0))
+        self.beginRemoveRows(_NO_INDEX, row, row + (tasks.row_count if tasks else 0))
         self._expanded.tasks.pop(job_id, None)
         self._order.remove(job_id)
         self._expanded.update_rows(self._order)
@@ -223,10 +225,10 @@ class JobsModel(QAbstractTableModel):
 
     # --- Filter and sort ---
 
-    def set_filter(self, shown: JobFilter) -> None:
-        """Show only the jobs that pass the filter `shown`."""
-        if shown != self._filter:
-            self._filter = shown
+    def set_filter(self, job_filter: JobFilter) -> None:
+        """Show only the jobs that pass the filter."""
+        if job_filter != self._filter:
+            self._filter = job_filter
             self._rearrange()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
@@ -242,17 +244,19 @@ class JobsModel(QAbstractTableModel):
         return self._order.sort_by
 
     def hold_rows(self, hold: bool) -> None:
-        """Set whether jobs keep their rows even if a change should sort them elsewhere.
+        """Set whether jobs keep their rows even if sorting would place them elsewhere after a change.
 
-        Used while many rows are selected: rows that move would disturb the artist, and Qt takes long to move
-        rows then, as it saves the position of each selected row.
+        A large change, a new filter or another sorting rearranges them all the same. After `hold_rows(False)`
+        the model is reset in the next iteration of the event loop, if any row was held. Used while many rows
+        are selected: rows that move would disturb the artist, and Qt is slow to move rows then, as it saves
+        the position of each selected row.
         """
         self._rows_are_held = hold
         if not hold and self._held_a_row:
             self._rearrange_timer.start()
 
     def _rearrange(self, sort_by: SortBy | None = None) -> None:
-        """Filter and sort all jobs anew, and reset the model. `sort_by`: None: as before."""
+        """Filter and sort all jobs anew, and reset the model. If `sort_by` is None, the sorting stays."""
         self.about_to_rearrange.emit()
         self.beginResetModel()
         everything, passes = self._filter.is_empty, self._filter.passes
@@ -295,13 +299,13 @@ class JobsModel(QAbstractTableModel):
         return self._jobs.get(job_id)
 
     def job_ids(self, first: int, last: int) -> list[str]:
-        """Return the ids of the jobs in rows `first` to `last`, without the rows of tasks."""
+        """Return the ids of the jobs whose own row is among `first` to `last`; rows of tasks are ignored."""
         job_row, task = self._expanded.locate(first)
         return self._order.ids(job_row if task is None else job_row + 1, self._expanded.locate(last)[0])
 
     @property
     def newest(self) -> str:
-        """The id of the job that was submitted last, shown or not; empty when there is none."""
+        """The id of the job that was submitted last, even if not shown or removed since; empty: none yet."""
         return self._newest[1]
 
     @property
@@ -321,27 +325,27 @@ class JobsModel(QAbstractTableModel):
     # --- Tasks ---
 
     def is_expanded(self, job_id: str) -> bool:
-        """Return whether the tasks of a job have rows."""
+        """Return whether the tasks of a job have rows. A job that is not shown is not expanded."""
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows for the tasks of a job below it. Ignored unless it is shown and has more than one task."""
+        """Add rows below a job for its tasks, up to MAX_SHOWN. Ignored unless it is shown and has several."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
         tasks = TaskRows(record.tasks)
-        self.beginInsertRows(_NO_INDEX, row + 1, row + tasks.shown)
+        self.beginInsertRows(_NO_INDEX, row + 1, row + tasks.row_count)
         self._expanded.tasks[job_id] = tasks
         self._expanded.update_rows(self._order)
         self.endInsertRows()
         self._emit_rows(row, row)
 
     def collapse(self, job_id: str) -> None:
-        """Remove the rows of a job's tasks."""
+        """Remove the rows of a job's tasks. Ignored unless it is shown and expanded."""
         row, tasks = self.row(job_id), self._expanded.tasks.get(job_id)
         if row is None or tasks is None:
             return
-        self.beginRemoveRows(_NO_INDEX, row + 1, row + tasks.shown)
+        self.beginRemoveRows(_NO_INDEX, row + 1, row + tasks.row_count)
         del self._expanded.tasks[job_id]
         self._expanded.update_rows(self._order)
         self.endRemoveRows()
@@ -354,7 +358,7 @@ class JobsModel(QAbstractTableModel):
     def rows_of_tasks(self, job_id: str) -> range:
         """Return the rows of a job's tasks; empty when it is not expanded or not shown."""
         row, tasks = self.row(job_id), self._expanded.tasks.get(job_id)
-        return range(0) if row is None or tasks is None else range(row + 1, row + 1 + tasks.shown)
+        return range(0) if row is None or tasks is None else range(row + 1, row + 1 + tasks.row_count)
 
     def request_tasks(self, first_row: int, last_row: int) -> None:
         """Emit `tasks_wanted` for each range of tasks in rows `first_row` to `last_row`, the visible ones."""
@@ -362,7 +366,7 @@ class JobsModel(QAbstractTableModel):
             row = self.row(job_id)
             if row is None:
                 continue
-            first, last = max(first_row - row - 1, 0), min(last_row - row - 1, tasks.shown - 1)
+            first, last = max(first_row - row - 1, 0), min(last_row - row - 1, tasks.row_count - 1)
             if first <= last:
                 self.tasks_wanted.emit(job_id, first, last - first + 1)
 
@@ -434,7 +438,7 @@ def _no_text(_column: int, _now_s: float) -> str:
 
 
 def _with_hint(signal: SignalInstance) -> SignalInstance:
-    """Return the overload of a layout signal that has a hint. Without, Qt saves the selection per cell."""
+    """Return the overload of a layout signal with a hint. Without a hint, Qt saves the selection by cell."""
     overloads: Any = signal  # can be indexed, which PySide's type stubs do not declare
     chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
     return chosen

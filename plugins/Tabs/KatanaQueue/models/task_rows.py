@@ -23,7 +23,7 @@ class TaskRows:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.shown = min(total, MAX_SHOWN)
+        self.row_count = min(total, MAX_SHOWN)
         self._tasks: dict[int, TaskRecord] = {}
 
     def task(self, row: int) -> TaskRecord | None:
@@ -34,7 +34,7 @@ class TaskRows:
         """Store `tasks`. Returns the first and last row that changed; None when none did."""
         changed = []
         for task in tasks:
-            if task.index < self.shown and self._tasks.get(task.index) != task:
+            if task.index < self.row_count and self._tasks.get(task.index) != task:
                 self._tasks[task.index] = task
                 changed.append(task.index)
         return (min(changed), max(changed)) if changed else None
@@ -55,7 +55,7 @@ class ExpandedJobs:
         job_rows = sorted(row for job_id in self.tasks if (row := order.row(job_id)) is not None)
         ends, offset = [], 0
         for row in job_rows:
-            offset += self.tasks[order.id_at(row)].shown
+            offset += self.tasks[order.id_at(row)].row_count
             ends.append(row + offset + 1)
         self._job_rows, self._ends = job_rows, ends
 
@@ -104,8 +104,8 @@ def task_text(
         return f"task {row + 1}" if column == Column.NAME else ""
     match column:
         case Column.NAME:
-            last = row == rows.shown - 1 and rows.total > rows.shown
-            beyond = f" (and {rows.total - rows.shown:,} more tasks)" if last else ""
+            last = row == rows.row_count - 1 and rows.total > rows.row_count
+            beyond = f" (and {rows.total - rows.row_count:,} more tasks)" if last else ""
             return (task.label or f"task {task.index + 1}") + beyond
         case Column.STATE:
             return str(task.state)
