@@ -27,7 +27,7 @@ from .standby import ReadyProcess, Standby
 __all__ = ["Attempt"]
 
 _READ_INTERVAL_S = 0.25
-"""How often the log of a running command is read."""
+"""The usual time between two reads of a running command's log."""
 _MAX_READ_CPU = 0.05
 """The largest share of a core to spend on reading the log: one that grows fast is read less often."""
 _SAMPLE_INTERVAL_S = 1.0
@@ -35,7 +35,7 @@ _SAMPLE_INTERVAL_S = 1.0
 _LOG_CHECK_INTERVAL_S = 0.25
 """How often the log's size is compared with the free space on its disk."""
 _FIRST_ATTEMPT_SUFFIX = "/0/1"
-"""Suffix of the id of a job's first attempt (task 0, attempt 1), before which the job has no log folder."""
+"""Suffix of the id of attempt 1 of task 0, usually the job's first: the folder of its log has to be made."""
 _MIN_WAIT_S = 0.0005
 """The shortest wait between two steps of ending processes, so that the Agent's loop does not spin."""
 
@@ -51,7 +51,7 @@ class Attempt:
         order: what to run.
         id: the attempt's id, `JOB/TASK/ATTEMPT`.
         child: the running command, or the standby process that was offered the attempt; None: neither runs.
-        update: what the log contained so far: progress, picture, warnings.
+        update: what the log contained so far: progress, picture, a `warning`, and the number of `warnings`.
         ending: how the attempt ended; None until all its processes have ended, or cannot be killed.
     """
 
@@ -84,7 +84,7 @@ class Attempt:
         """The standby process that was offered this attempt, until it is known whether it accepted."""
         self._ended_child: process.Child | None = None
         """The process of the latest command, after its end. Closing its handle would kill its descendants on
-        Windows, so it stays open until they were counted."""
+        Windows, so it stays open until they have been counted."""
         self._tree_end: process.TreeEnd | None = None
         """The operation that ends all processes of the attempt, while it is under way."""
         self._log_fd = -1
@@ -99,7 +99,7 @@ class Attempt:
         self._cpu_s = 0.0
         """CPU time of the commands that have ended."""
         self._ended_count = 0
-        """The number of processes that exited by themselves or were killed by this object."""
+        """The number of commands that exited by themselves, and of processes that this object killed."""
         self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
         """The processes that ran when the attempt was asked to stop. They may exit without being counted in
         `_ended_count`: the larger of it and the number of these that exited is reported."""
@@ -124,8 +124,9 @@ class Attempt:
     def start(self) -> None:
         """Open the log and start the first command, or offer the attempt to a standby process.
 
-        Raises nothing: if a command cannot be started, the attempt ends as failed; if the log cannot be
-        opened, the commands run without one, and `ending` has a warning.
+        Raises nothing: if a command cannot be started, the attempt ends as failed, at once or after retries
+        while the machine lacks resources. If the log cannot be opened, the commands run without one, and
+        `ending` has a warning.
         """
         try:
             if self.id.endswith(_FIRST_ATTEMPT_SUFFIX):
@@ -158,7 +159,7 @@ class Attempt:
         return self.child.wake_fd if self.child is not None else None
 
     def next_step_s(self, now: float) -> float:
-        """Return the seconds from `now` (monotonic) until `step` is due, unless `wake_fd` wakes it before."""
+        """Return the seconds from `now` (monotonic) until `step` is due, or `wake_fd` is readable."""
         if self._tree_end is not None:
             return max(self._tree_end.wait_s, _MIN_WAIT_S)
         times = [self._machine.deadline]
@@ -171,7 +172,7 @@ class Attempt:
     def step(self, now: float) -> bool:
         """Do what is due at `now`, in monotonic seconds.
 
-        Returns whether progress, picture or warnings in `update` changed; False where it sets `ending`.
+        Returns whether progress, picture or warnings in `update` changed; False when it sets `ending`.
         """
         if self.ending is not None:
             return False
@@ -181,7 +182,7 @@ class Attempt:
         ended = self.child.poll() if self.child is not None else None
         deadline = self._machine.deadline
         is_late = deadline is not None and now >= deadline
-        # Whether the standby process accepted is read once: at its end, after its time limit or a stop.
+        # Whether the standby process accepted matters once it has ended or its time limit has passed.
         if self._offered is not None and (
             ended is not None or is_late or self._machine.state is not a.AttemptState.OFFERED
         ):
@@ -197,7 +198,7 @@ class Attempt:
         return False
 
     def picture(self) -> str:
-        """Return the absolute path of the latest picture in the log; empty if there is none, or not UTF-8."""
+        """Return the absolute path of the latest picture in the log; empty if there is none in UTF-8."""
         return _absolute(self.update.picture, self.order)
 
     # --- Events ---
@@ -208,7 +209,7 @@ class Attempt:
             self._carry_out(action)
 
     def _settle_offer(self, ready: ReadyProcess, ended: process.Exit | None) -> None:
-        """Report to the state machine whether the standby process has accepted the attempt.
+        """Report to the state machine whether the standby process accepted, unless a stop was requested.
 
         Args:
             ended: how the process ended, if it has.
@@ -219,9 +220,9 @@ class Attempt:
         if ready.has_confirmed():
             self._handle(a.StandbyTaken())
         elif ended is not None:
-            self._handle(a.StandbyFailed(f"ended before it took the job ({how_ended(ended.code)})"))
+            self._handle(a.StandbyFailed(f"ended before it accepted the render ({how_ended(ended.code)})"))
         else:
-            self._handle(a.StandbyFailed(f"did not take the job within {a.STANDBY_TIMEOUT_S:g} s"))
+            self._handle(a.StandbyFailed(f"did not accept the render within {a.STANDBY_TIMEOUT_S:g} s"))
 
     def _on_command_ended(self, ended: process.Exit) -> None:
         assert self.child is not None
@@ -260,7 +261,7 @@ class Attempt:
             self._limits.record_sample(now, usage.memory, usage.cpu_s)
         if now >= self._next_log_check_at:
             self._next_log_check_at = now + _LOG_CHECK_INTERVAL_S
-            self._limits.take_log(_size(self._log_fd), free_bytes(self.order.log_file))
+            self._limits.record_log_size(_size(self._log_fd), free_bytes(self.order.log_file))
         stop = self._limits.exceeded(now) if self._machine.outcome is None else None
         if stop is not None:
             self._handle(stop)
@@ -274,7 +275,7 @@ class Attempt:
         elif isinstance(action, a.Note):
             self._write_note(f"error: {action.text}" if action.is_error else action.text)
         elif isinstance(action, a.DropStandby):
-            # No command runs yet, so the Agent's only descendants are those of the standby process.
+            # Ends the standby process too: no command runs yet, so the Agent has no other descendants.
             process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)
             if self.child is not None:
                 self.child.poll()

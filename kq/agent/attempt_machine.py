@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 STANDBY_TIMEOUT_S = 2.0
-"""How long a standby may take to take the job; after that the render is started normally."""
+"""How long a standby process may take to accept the render; after that the render is started normally."""
 ROOM_TIMEOUT_S, ROOM_INTERVAL_S = 60.0, 0.5
 """How long, and at what interval, a start is retried that failed for lack of resources."""
 

@@ -52,7 +52,7 @@ class UsageLimits:
         """Note at `now` that the render has written output."""
         self._last_sign = now
 
-    def take_log(self, size: int, free: int | None) -> None:
+    def record_log_size(self, size: int, free: int | None) -> None:
         """Note the size of the log, and the free space on its disk; None when that is not known."""
         self._log_bytes, self._free_bytes = (0, 0) if free is None else (size, free)
 

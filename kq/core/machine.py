@@ -110,7 +110,7 @@ class Core:
         return self.state.queue_record()
 
     def next_launch_at(self) -> float | None:
-        """Return when (monotonic seconds) a Tick must trigger a delayed launch of an Agent; None: never."""
+        """Return when (monotonic seconds) the next Tick for a delayed launch of an Agent is due; or None."""
         return self.state.next_launch_at
 
     @property
@@ -148,7 +148,7 @@ class Core:
         """Add an Agent from the journal. It keeps its task, and is in state Lost until it registers again.
 
         No task is assigned until every restored Agent has registered or is gone: one of them may be running
-        an attempt that was assigned after the last write to the journal, and that task must not run twice.
+        an attempt whose record was lost with the server or the disk, and that task must not run twice.
 
         Args:
             pid: its process on the machine `host`.
@@ -165,7 +165,8 @@ class Core:
         recovery.restore_queue_settings(self.state, settings)
 
     def finish_restore(self, now: Instant) -> list[do.Instruction]:
-        """Requeue the tasks whose Agent was not restored. Call once, after all `restore_` methods.
+        """Requeue the tasks whose Agent was not restored. Call once, after all `restore_` calls, except for
+        jobs of earlier sessions.
 
         Returns:
             What the server must do because of it, in this order.

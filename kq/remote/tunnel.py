@@ -20,7 +20,7 @@ _BLOCK_BYTES = 64 * 1024
 _CONNECT_TIMEOUT_S = 5.0
 _LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 400
-"""The most forwarded connections open at once: three for each of about 130 Agents. More are closed."""
+"""The most forwarded connections open at once: three for each of about 130 Agents. Others are closed."""
 
 
 class Tunnel:
@@ -41,7 +41,8 @@ class Tunnel:
         """Open the remote ports. Blocks until the SSH server has replied.
 
         Args:
-            connection: the open SSH connection to the remote machine. The tunnel does not close it.
+            connection: the open SSH connection to the remote machine. The tunnel does not
+                close it, and must be its only one.
             local_ports: the queue's request, update and broadcast port, on this machine.
             remote_ports: the ports to open on the remote machine; 0: the SSH server chooses one.
 
@@ -88,9 +89,9 @@ class Tunnel:
             _disconnect(end)
 
     def close(self) -> None:
-        """Close all forwarded connections; the SSH server closes the remote ports as the SSH connection ends.
+        """Close all forwarded connections. The remote ports are closed when the SSH connection ends.
 
-        Does not block: nothing is sent to the SSH server, which may not reply any more.
+        Waits for no reply of the SSH server, but sends to it: not to be called on a thread that must not block.
         """
         self._closed = True
         with self._lock:

@@ -23,7 +23,7 @@ class AgentLinks:
     def __init__(self, wire: ServerWire, key_limits: KeyLimits) -> None:
         self._wire = wire
         self.key_limits = key_limits
-        """How many Agents may register with each key, and how many messages a second they may send."""
+        """How many Agents may register with each key, and how many messages a second all of them may send."""
         self._routes: dict[str, bytes] = {}
         """By Agent id: the routing id of its connection to the request port."""
         self._roles: dict[str, str] = {}
@@ -52,7 +52,7 @@ class AgentLinks:
 
         It may if this role is recorded for it already, if the key has no limit, or if its limit is not
         reached. Otherwise its id is put on a waiting list, which is no longer than the limit, and `forget`
-        asks it to register when another Agent of the key is gone: one may have crashed unnoticed so far.
+        asks it to register when another Agent of the key is gone: one may have crashed unnoticed.
         """
         limit = self.key_limits.max_agents(role)
         if limit is None or self._roles.get(agent_id) == role or len(self.agents_of(role)) < limit:

@@ -130,7 +130,7 @@ def test_only_a_log_that_is_larger_than_what_is_left_ends_its_render(
         log_file=str(tmp_path / "log"),
     )  # fmt: skip
     limits = UsageLimits(order, 0.0, min_free_bytes=50)
-    limits.take_log(log, free)
+    limits.record_log_size(log, free)
     assert (limits.exceeded(1.0) is not None) == is_stopped
-    limits.take_log(log, None)
+    limits.record_log_size(log, None)
     assert limits.exceeded(1.0) is None

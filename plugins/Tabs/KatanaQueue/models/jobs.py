@@ -32,7 +32,7 @@ from .task_rows import ExpandedJobs, TaskRows, task_text
 __all__ = ["JobsModel"]
 
 MAX_SINGLE_CHANGES = 200
-"""If more rows than this are added, moved or removed, the model is reset; if more change, all are redrawn."""
+"""If more jobs than this are added, moved or removed, the model is reset; if more change, all are redrawn."""
 
 _Index = QModelIndex | QPersistentModelIndex
 _NO_INDEX = QModelIndex()
@@ -50,8 +50,8 @@ _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
 class JobsModel(QAbstractTableModel):
     """The model of the jobs list. To be used on Qt's thread only.
 
-    A job is *shown*, which means that it has a row, if it passes the filter. A *row* counts the rows of tasks
-    too, a *job row* those of jobs only; `_expanded` converts. Task records are fetched for visible rows only.
+    A job is *shown*, which means that it has a row, if it passes the filter. Numbers of *rows* include
+    the rows of tasks, those of *job rows* do not; `_expanded` converts. Task records are fetched for visible rows only.
 
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
@@ -80,7 +80,7 @@ class JobsModel(QAbstractTableModel):
         self._expanded = ExpandedJobs()
         self._why_waiting = ""
         self.now_s: Callable[[], float] = time.time
-        """Returns the time of the queue's clock, in seconds since the epoch."""
+        """Returns the time in seconds since the epoch. The tab sets it to the queue's clock."""
         self._rows_are_held = False
         """Whether jobs keep their rows until `hold_rows(False)`."""
         # Held rows are released in the next iteration of the event loop: `hold_rows(False)` is called while
@@ -95,7 +95,7 @@ class JobsModel(QAbstractTableModel):
     # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Apply changed and removed jobs. A change with `reset` has all jobs, of the queue and of farms."""
+        """Apply changed and removed jobs. A change with `reset` contains all jobs, those of farms included."""
         if change.reset:
             self._jobs = {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
@@ -262,7 +262,7 @@ class JobsModel(QAbstractTableModel):
         everything, passes = self._filter.is_empty, self._filter.passes
         jobs = self._jobs.values()
         self._order = JobOrder(sort_by or self._order.sort_by, jobs if everything else filter(passes, jobs))
-        self._expanded.update_rows(self._order)
+        self._expanded.update_rows(self._order)  # collapses the jobs that are not shown any more
         self._held_a_row = False
         self.endResetModel()
         self.rearranged.emit()
@@ -271,7 +271,7 @@ class JobsModel(QAbstractTableModel):
     # --- Rows ---
 
     def record(self, row: int) -> JobRecord | TaskRecord | None:
-        """Return the job or task in `row`; None for a task that was not fetched yet."""
+        """Return the job or task in `row`; None for a task not fetched yet, or a job just removed."""
         job_row, task = self._expanded.locate(row)
         job_id = self._order.id_at(job_row)
         return self._jobs.get(job_id) if task is None else self._expanded.tasks[job_id].task(task)
@@ -329,7 +329,7 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows below a job for its tasks, up to MAX_SHOWN. Ignored unless it is shown and has several."""
+        """Add rows below a job for its tasks, up to task_rows.MAX_SHOWN. Ignored unless it is shown and has several."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
@@ -416,7 +416,7 @@ class JobsModel(QAbstractTableModel):
         """Return all that is needed to draw a row.
 
         Returns:
-            The record of the job or task (None: not fetched yet), whether it is a task's row, and a function
+            The record of the job or task (None: not fetched yet, or just removed), whether it is a task's row, and a function
             that returns the text of a cell; it takes the column and the time in seconds since the epoch.
         """
         job_row, task = self._expanded.locate(row)
@@ -438,7 +438,7 @@ def _no_text(_column: int, _now_s: float) -> str:
 
 
 def _with_hint(signal: SignalInstance) -> SignalInstance:
-    """Return the overload of a layout signal with a hint. Without a hint, Qt saves the selection by cell."""
+    """Return the overload of a layout signal with a hint. Without a hint, Qt saves the selection cell by cell."""
     overloads: Any = signal  # can be indexed, which PySide's type stubs do not declare
     chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
     return chosen
