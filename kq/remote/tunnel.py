@@ -91,7 +91,7 @@ class Tunnel:
     def close(self) -> None:
         """Close all forwarded connections. The remote ports are closed when the SSH connection ends.
 
-        Waits for no reply of the SSH server, but sends to it: not to be called on a thread that must not block.
+        Waits for no reply of the SSH server, but sends to it: not for a thread that must not block.
         """
         self._closed = True
         with self._lock:

@@ -51,7 +51,8 @@ class JobsModel(QAbstractTableModel):
     """The model of the jobs list. To be used on Qt's thread only.
 
     A job is *shown*, which means that it has a row, if it passes the filter. Numbers of *rows* include
-    the rows of tasks, those of *job rows* do not; `_expanded` converts. Task records are fetched for visible rows only.
+    the rows of tasks, those of *job rows* do not; `_expanded` converts. Records of tasks are fetched for visible
+    rows only.
 
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
@@ -95,7 +96,7 @@ class JobsModel(QAbstractTableModel):
     # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Apply changed and removed jobs. A change with `reset` contains all jobs, those of farms included."""
+        """Apply changed and removed jobs. A change with `reset` has all jobs, those of farms included."""
         if change.reset:
             self._jobs = {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
@@ -329,7 +330,7 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows below a job for its tasks, up to task_rows.MAX_SHOWN. Ignored unless it is shown and has several."""
+        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN. Ignored unless it is shown and has several."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
@@ -416,8 +417,8 @@ class JobsModel(QAbstractTableModel):
         """Return all that is needed to draw a row.
 
         Returns:
-            The record of the job or task (None: not fetched yet, or just removed), whether it is a task's row, and a function
-            that returns the text of a cell; it takes the column and the time in seconds since the epoch.
+            The record of the job or task (None: not fetched yet, or just removed), whether it is a task's row,
+            and a function that returns the text of a cell by its column and the time in seconds since the epoch.
         """
         job_row, task = self._expanded.locate(row)
         job_id = self._order.id_at(job_row)
@@ -438,7 +439,7 @@ def _no_text(_column: int, _now_s: float) -> str:
 
 
 def _with_hint(signal: SignalInstance) -> SignalInstance:
-    """Return the overload of a layout signal with a hint. Without a hint, Qt saves the selection cell by cell."""
+    """Return the overload of a layout signal with a hint. Without, Qt saves the selection cell by cell."""
     overloads: Any = signal  # can be indexed, which PySide's type stubs do not declare
     chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
     return chosen
