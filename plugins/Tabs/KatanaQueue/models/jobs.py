@@ -51,8 +51,8 @@ class JobsModel(QAbstractTableModel):
     """The model of the jobs list. To be used on Qt's thread only.
 
     A job is *shown*, which means that it has a row, if it passes the filter. Numbers of *rows* include
-    the rows of tasks, those of *job rows* do not; `_expanded` converts. Records of tasks are fetched for visible
-    rows only.
+    the rows of tasks, those of *job rows* do not; `_expanded` converts. Records of tasks are fetched for
+    visible rows only.
 
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
@@ -330,7 +330,7 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN. Ignored unless it is shown and has several."""
+        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN. Ignored if it is not shown or has one task."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
@@ -417,8 +417,8 @@ class JobsModel(QAbstractTableModel):
         """Return all that is needed to draw a row.
 
         Returns:
-            The record of the job or task (None: not fetched yet, or just removed), whether it is a task's row,
-            and a function that returns the text of a cell by its column and the time in seconds since the epoch.
+            The record of the job or task (None: not fetched yet, or just removed), whether it is a task's
+            row, and a function that returns a cell's text by its column and the time in seconds since the epoch.
         """
         job_row, task = self._expanded.locate(row)
         job_id = self._order.id_at(job_row)
