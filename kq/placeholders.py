@@ -23,11 +23,12 @@ _MAX_MESSAGES = 5
 def fill(text: str, frames: range | None) -> str:
     """Fill `{frame}`, `{start}`, `{end}` and `{step}` in `text`; without `frames` it is returned unchanged.
 
-    `{frame:04d}` is padded to four digits, as in Python.
+    `{frame:04d}` is padded to four digits, as in Python. The step of one frame is 1.
     """
     if frames is None:
         return text
-    values = {"frame": frames[0], "start": frames[0], "end": frames[-1], "step": frames.step}
+    values = {"frame": frames[0], "start": frames[0], "end": frames[-1]}
+    values["step"] = frames.step if len(frames) > 1 else 1
     return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:0{match[2] or 1}d}", text)
 
 

@@ -82,7 +82,8 @@ def filled(text, frames):
     """`text` with its placeholders filled, by the rules of kq; `frames`: first, last and step, or none."""
     if not frames:
         return text
-    values = {"frame": frames[0], "start": frames[0], "end": frames[1], "step": frames[2]}
+    values = {"frame": frames[0], "start": frames[0], "end": frames[1]}
+    values["step"] = frames[2] if frames[0] != frames[1] else 1
     return PLACEHOLDER.sub(lambda found: f"{values[found.group(1)]:0{found.group(2) or 1}d}", text)
 
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kq.farms.job_folder import RUNNER, FarmJob, JobFolder
@@ -119,6 +119,7 @@ _PIECES = st.sampled_from(
     st.lists(_PIECES).map("".join),
     st.none() | st.builds(range, st.integers(-20, 20), st.integers(21, 60), st.integers(1, 9)),
 )
+@example("{step}", range(12, 21, 9))  # one frame
 def test_placeholders_are_filled_as_kq_does(text: str, frames: range | None) -> None:
     """By the runner of a farm and that of a bundle, which import nothing of ours."""
     in_file = [] if frames is None else [frames[0], frames[-1], frames.step]

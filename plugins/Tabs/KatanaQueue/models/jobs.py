@@ -330,7 +330,7 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN. Ignored if it is not shown or has one task."""
+        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN. Ignored for one task or a hidden job."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
@@ -418,7 +418,7 @@ class JobsModel(QAbstractTableModel):
 
         Returns:
             The record of the job or task (None: not fetched yet, or just removed), whether it is a task's
-            row, and a function that returns a cell's text by its column and the time in seconds since the epoch.
+            row, and a function that returns a cell's text by column and time (seconds since the epoch).
         """
         job_row, task = self._expanded.locate(row)
         job_id = self._order.id_at(job_row)
