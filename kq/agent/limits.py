@@ -10,6 +10,8 @@ __all__ = ["UsageLimits"]
 
 _SILENT_CPU = 0.01
 """CPU use below this share of a core counts as none."""
+_SMALL_LOG_BYTES = 1 << 20
+"""A log up to this size is not what fills a disk: its render goes on, even when nothing is left."""
 _GRACE_S = 2.0
 
 
@@ -81,8 +83,8 @@ class UsageLimits:
         if order.memory_limit and (self.memory or 0) > order.memory_limit:
             used, limit = (self.memory or 0) / 2**20, order.memory_limit / 2**20
             return Stop(Outcome.OUT_OF_MEMORY, f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB", 0.0)
-        # A small log is not what fills the disk: its render may go on, and need little of what is left.
-        if self._log_bytes > self._free_bytes and self._free_bytes < self._min_free_bytes:
+        is_large = self._log_bytes > max(self._free_bytes, _SMALL_LOG_BYTES)
+        if is_large and self._free_bytes < self._min_free_bytes:
             log, free = self._log_bytes / 2**20, self._free_bytes / 2**20
             return Stop(
                 Outcome.FAILED,

@@ -120,17 +120,19 @@ def test_a_log_that_fills_the_disk_ends_its_render_before_it_is_full(tmp_path: P
         assert shutil.disk_usage(mount).free > 0
 
 
-@pytest.mark.parametrize(("log", "free", "is_stopped"), [(11, 10, True), (9, 10, False), (11, 100, False)])
+@pytest.mark.parametrize(
+    ("log", "free", "is_stopped"), [(11, 10, True), (9, 10, False), (11, 100, False), (1, 0, False)]
+)
 def test_only_a_log_that_is_larger_than_what_is_left_ends_its_render(
     tmp_path: Path, log: int, free: int, is_stopped: bool
 ) -> None:
-    """What others fill the disk with ends no render whose own log is small."""
+    """What others fill the disk with ends no render whose own log is small. Sizes are in MiB."""
     order = AssignOrder(
         number=1, attempt="job00001/0/1", commands=(("true",),), environment={}, cwd=str(tmp_path),
         log_file=str(tmp_path / "log"),
     )  # fmt: skip
-    limits = UsageLimits(order, 0.0, min_free_bytes=50)
-    limits.record_log_size(log, free)
+    limits = UsageLimits(order, 0.0, min_free_bytes=50 << 20)
+    limits.record_log_size(log << 20, free << 20)
     assert (limits.exceeded(1.0) is not None) == is_stopped
-    limits.record_log_size(log, None)
+    limits.record_log_size(log << 20, None)
     assert limits.exceeded(1.0) is None

@@ -18,7 +18,7 @@ import pytest
 __all__ = ["NODES", "SlurmCluster", "why_not_here"]
 
 NODES = ("n1", "n2", "n3")
-_START_TIMEOUT_S = 40.0
+_START_TIMEOUT_S = 120.0
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue")
 
 _CONFIG = """ClusterName=kqtest

@@ -76,7 +76,7 @@ assert current_session() is None
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 session = current_session()
 assert session is not None and session.wait_ready(30), session.failure
-print("started")
+print("started", flush=True)
 """
 
 

@@ -239,7 +239,7 @@ def test_an_agent_takes_the_place_of_one_that_left(queue: LiveQueue) -> None:
             return any(isinstance(order, m.AcknowledgeOrder) for order in second.orders)
 
         until(is_registered, "it to have the place")
-        assert agents_of(queue, "places") == ["places:2"]
+        until(lambda: agents_of(queue, "places") == ["places:2"], "the client to know it")
     queue.client.revoke_host("places").result(60)
     until(lambda: not agents_of(queue, "places"), "them to be forgotten")
 
