@@ -99,7 +99,8 @@ class Attempt:
         self._cpu_s = 0.0
         """CPU time of the commands that have ended."""
         self._ended_count = 0
-        """The number of commands that exited by themselves, and of processes that this object killed."""
+        """The number of commands that exited, and of processes that this object killed, except for a standby
+        process that did not accept, and what it left behind."""
         self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
         """The processes that ran when the attempt was asked to stop. They may exit without being counted in
         `_ended_count`: the larger of it and the number of these that exited is reported."""
@@ -159,7 +160,7 @@ class Attempt:
         return self.child.wake_fd if self.child is not None else None
 
     def next_step_s(self, now: float) -> float:
-        """Return the seconds from `now` (monotonic) until `step` is due, or `wake_fd` is readable."""
+        """Return the seconds from `now` (monotonic) until `step` is due; sooner if `wake_fd` is readable."""
         if self._tree_end is not None:
             return max(self._tree_end.wait_s, _MIN_WAIT_S)
         times = [self._machine.deadline]

@@ -75,7 +75,7 @@ class JobsModel(QAbstractTableModel):
         self._jobs: dict[str, JobRecord] = {}
         self._counts: Counter[JobState] = Counter()
         self._newest = (0.0, "")
-        """Time of submission and id of the job that was submitted last."""
+        """Time of submission and id of the job that was submitted last, even if removed, until a reset."""
         self._filter = JobFilter()
         self._order = JobOrder()
         self._expanded = ExpandedJobs()
@@ -306,7 +306,7 @@ class JobsModel(QAbstractTableModel):
 
     @property
     def newest(self) -> str:
-        """The id of the job that was submitted last, even if not shown or removed since; empty: none yet."""
+        """The id of the job that was submitted last, shown or not, or removed since the last reset; or ""."""
         return self._newest[1]
 
     @property
