@@ -23,6 +23,7 @@ from ..nodes.parameters import Value
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.variables import values_of
 from .editors import CameraEditor, Editor, ExpressionEditor, editor_for
+from .prim_list import PrimList
 from .scene_queries import active_queries
 
 EXPRESSION_KEY = "Ctrl+="
@@ -39,6 +40,7 @@ class ParametersTab(BaseTab):
         self._editors: dict[str, Editor] = {}
         self._rows: dict[str, tuple[QLabel, Editor]] = {}
         self._name: QLineEdit | None = None
+        self._prims: PrimList | None = None
         self._another_editor = QTimer(self)
         self._another_editor.setSingleShot(True)
         self._another_editor.setInterval(0)
@@ -73,6 +75,11 @@ class ParametersTab(BaseTab):
         """The error that is shown, or an empty string."""
         return self._error.text() if not self._error.isHidden() else ""
 
+    @property
+    def prims(self) -> PrimList | None:
+        """The list of lights and cameras below the parameters; None where the node's type has none."""
+        return self._prims
+
     def editor(self, name: str) -> Editor:
         """Return the editor of the shown node's parameter `name`; raises KeyError where there is none."""
         return self._editors[name]
@@ -82,10 +89,14 @@ class ParametersTab(BaseTab):
             change is SceneChange.SELECTION and active_scene().edited is not self._node
         ):
             self._show_node()
+        elif change in (SceneChange.FRAME, SceneChange.VARIABLES) and self._prims is not None:
+            self._prims.refresh()
 
     def _on_graph_changed(self, event: GraphEvent) -> None:
         if event.node is not self._node:
             return
+        if event.change in (Change.VALUE, Change.BYPASSED) and self._prims is not None:
+            self._prims.refresh()
         if event.change is Change.VALUE:
             if bool(event.node.expression(event.detail)) != self._editors[event.detail].is_expression:
                 self._another_editor.start()  # deferred: the editor to be deleted may be the caller
@@ -94,6 +105,8 @@ class ParametersTab(BaseTab):
             self._show_relevant()
         elif event.change is Change.NODE_RENAMED and self._name is not None:
             self._name.setText(event.node.name)
+            if self._prims is not None:
+                self._prims.set_node(event.node.name)
         elif event.change is Change.CONNECTION:
             self._ask_for_cameras()
 
@@ -102,6 +115,7 @@ class ParametersTab(BaseTab):
         self._editors.clear()
         self._rows.clear()
         self._name = None
+        self._prims = None
         self._error.hide()
         page = QWidget()
         layout = QVBoxLayout(page)
@@ -118,7 +132,11 @@ class ParametersTab(BaseTab):
         else:
             layout.addLayout(self._header(self._node, page))
             self._add_parameters(self._node, page, layout)
-            layout.addStretch(1)
+            if self._node.type.lists_prims:
+                self._prims = PrimList(self._node.name, page)
+                layout.addWidget(self._prims, 1)
+            else:
+                layout.addStretch(1)
         self._area.setWidget(page)
         self._show_relevant()
         self._ask_for_cameras()

@@ -6,15 +6,30 @@ import logging
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
 from ..nodes.errors import CookError
+from ..nodes.lights_and_cameras import ListedPrim
 from ..nodes.project import to_document
 from ..nodes.scene import active_scene
 from .cook_client import CookClient
 
 _log = logging.getLogger("Katana.Cooking")
+
+
+@dataclass(frozen=True)
+class SceneListing:
+    """The first lights and cameras of a node's scene, how many more there are, and warnings of the cook.
+
+    `error`: why the scene cannot be cooked; empty: it was.
+    """
+
+    prims: tuple[ListedPrim, ...] = ()
+    more: int = 0
+    warnings: tuple[str, ...] = ()
+    error: str = ""
 
 
 class SceneQueries(QObject):
@@ -24,16 +39,19 @@ class SceneQueries(QObject):
         cameras_found: a node's name and the paths of the cameras in its scene.
         range_found: a node's name, and the first and last frame in its stage's metadata.
         query_failed: a node's name and the reason why its scene cannot be cooked.
+        prims_listed: a node's name and the SceneListing of its scene.
     """
 
     cameras_found = Signal(str, list)
     range_found = Signal(str, float, float)
     query_failed = Signal(str, str)
+    prims_listed = Signal(str, object)
 
     def __init__(self, cook: CookClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._cook = cook
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._to_list: queue.SimpleQueue[tuple[dict[str, object], str, float]] = queue.SimpleQueue()
         self._work.put(self._warm_up)
         self._thread = threading.Thread(target=self._run, name="scene-queries", daemon=True)
         self._thread.start()
@@ -47,6 +65,14 @@ class SceneQueries(QObject):
         """Query the frame range of the scene of `node`; emits `range_found`, or `query_failed`."""
         document, frame = to_document(active_scene().project), active_scene().frame
         self._work.put(lambda: self._describe(document, node, frame, True))
+
+    def ask_for_prims(self, node: str) -> None:
+        """Query the lights and cameras in the scene of `node`; emits `prims_listed`.
+
+        Of several queries that wait, as while the frame is dragged, only the last is answered.
+        """
+        self._to_list.put((to_document(active_scene().project), node, active_scene().frame))
+        self._work.put(self._list_prims)
 
     def close(self) -> None:
         """End the thread. Close the cook process first, or this waits for the running query."""
@@ -69,6 +95,27 @@ class SceneQueries(QObject):
         self.cameras_found.emit(node, answer["cameras"])
         if with_range and answer["range"] is not None:
             self.range_found.emit(node, *answer["range"])
+
+    def _list_prims(self) -> None:
+        query = None
+        while not self._to_list.empty():
+            query = self._to_list.get()
+        if query is None:
+            return  # answered with an earlier one
+        document, node, frame = query
+        try:
+            answer = self._cook.request(op="list", project=document, node=node, frame=frame)
+        except CookError as error:
+            listing = SceneListing(error=str(error))
+        else:
+            prims = tuple(
+                ListedPrim(
+                    prim["path"], prim["type"], tuple((label, value) for label, value in prim["values"])
+                )
+                for prim in answer["prims"]
+            )
+            listing = SceneListing(prims, answer["more"], tuple(answer["warnings"]))
+        self.prims_listed.emit(node, listing)
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from . import cooking
 from .errors import SceneError
+from .lights_and_cameras import lights_and_cameras
 from .live_cooking import LiveCook
 from .project import from_document, resolved
 
@@ -24,9 +25,10 @@ _live: dict[int, LiveCook] = {}
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request: `{"ok": true, ...}`, or `{"ok": false, "error": message}`.
 
-    Requests have the keys `op` (`export`, `describe` or `live`), `project`, `node` and `frame`; export also
-    `path`, `source` (the project's file), `lists_files` and, to pack the scene, `shared_roots`; live also
-    `render`, a number, and `anew`, to have all layers in the answer. `end_live` has only `op` and `render`.
+    Requests have the keys `op` (`export`, `describe`, `list` or `live`), `project`, `node` and `frame`;
+    export also `path`, `source` (the project's file), `lists_files` and, to pack the scene, `shared_roots`;
+    live also `render`, a number, and `anew`, to have all layers in the answer. `end_live` has only `op` and
+    `render`.
     """
     try:
         if request["op"] == "end_live":
@@ -57,6 +59,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             )
             result["render"] = asdict(cooking.describe(scene))
             result["cameras"] = cooking.cameras(scene)
+        elif request["op"] == "list":
+            listed, result["more"] = lights_and_cameras(scene.stage, request["frame"])
+            result["prims"] = [asdict(prim) for prim in listed]
         else:
             result["cameras"] = cooking.cameras(scene)
             result["range"] = cooking.frame_range(scene)

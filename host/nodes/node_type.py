@@ -108,7 +108,8 @@ class NodeType:
     `inputs` are the ports; with `any_inputs` there are as many as are used, and one more. `needs_input`: the
     node cannot be cooked without one. `cook` depends on the node's values, on the frame, and on which prims
     there are beneath it, with which types, metadata and order of transforms; not on the values of their
-    attributes: a live render cooks it anew only when one of the former changes.
+    attributes: a live render cooks it anew only when one of the former changes. `lists_prims`: the
+    Parameters tab lists the lights and cameras of its scene.
     """
 
     name: str
@@ -121,3 +122,4 @@ class NodeType:
     any_inputs: bool = False
     needs_input: bool = True
     is_render_node: bool = False
+    lists_prims: bool = False

@@ -52,6 +52,7 @@ USD_IN = NodeType(
     color=(76, 110, 76),
     inputs=(),
     needs_input=False,
+    lists_prims=True,
     parameters=(
         ParameterSpec("file", Kind.FILE, "", "File", "The USD file.", file_filter=USD_FILES),
         ParameterSpec(
