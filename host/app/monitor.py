@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from html import escape
-from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
@@ -26,9 +25,10 @@ from .picture_watch import PictureWatcher
 from .render_pictures import RenderPictures, active_pictures
 from .render_state import Phase, Render
 from .rendering import RenderSession, active_renders
+from .selected_job import SelectedJob
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Queued by a farm plug-in's tab with `jobId`, `picture` (a path) and `name` of the selected job."""
+"""Queued by a farm plug-in's tab when another job or task is selected, or one of its facts has changed."""
 _VIEW_CHANGED_EVENT = "catalog_clientViewChanged"
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
@@ -67,13 +67,14 @@ class Monitor(BaseTab):
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
         self._render: Render | None = None
-        self._selected: tuple[object, object] = (None, None)
+        self._selected: SelectedJob | None = None
+        """The job or task that was selected last, shown or not."""
         self._asked_since = False
         """Whether a render was started after `_selected` was."""
-        self._other: Path | None = None
+        self._other: SelectedJob | None = None
+        """What is shown that is no render of this session, or only a task of one."""
         self._other_render: Render | None = None
-        """The render of this desktop that `_other` is a picture of, for example one frame of several."""
-        """The picture of a job selected in a farm's tab that is no render of this session."""
+        """The render of this session that `_other` is a task of."""
         self._back: CatalogItem | None = None
         self._watch_finished = False
         self._problem = ""
@@ -219,16 +220,35 @@ class Monitor(BaseTab):
         self._on_render_changed(render)
         self._show_labels()
 
-    def _show_other(self, picture: Path, name: str, render: Render | None) -> None:
-        """Show a picture of a task of `render`; None: of an earlier session's or another desktop's job."""
-        self._show_nothing()
-        self._other, self._other_render = picture, render
-        self._view.set_notice(f"The picture of {name} is not there." if name else "The picture is not there.")
-        self._title.setText(f"<b>{escape(name)}</b>")
-        self._details.setText(picture.name)
+    def _show_other(self, chosen: SelectedJob, render: Render | None) -> None:
+        """Show a task of `render`; None: a job or task of an earlier session or another desktop."""
+        other = self._other
+        if other is None or not chosen.is_same_row(other) or chosen.picture != other.picture:
+            self._show_nothing()
+        self._other, self._other_render = chosen, render
+        self._title.setText(f"<b>{escape(chosen.name)}</b>")
+        self._show_other_facts()
+        is_failed = chosen.phase is Phase.FAILED and bool(chosen.reason)
+        self._error.setText(f"The render failed: {chosen.reason}" if is_failed else "")
+        self._error.setVisible(is_failed)
+        if chosen.picture is None:
+            none = _NONE.get(chosen.phase) if chosen.phase is not None else None
+            self._view.set_notice(none or f"{chosen.name or 'The job'} has no picture yet.")
+        else:
+            named = f"The picture of {chosen.name}" if chosen.name else "The picture"
+            self._view.set_notice(self._problem or f"{named} is not there.")
+            self._watcher.follow(chosen.picture)
+
+    def _show_other_facts(self) -> None:
+        other, render = self._other, self._other_render
+        assert other is not None
+        details = [other.picture.name] if other.picture is not None else []
         if render is not None:
-            self._show_facts(render, [picture.name])
-        self._watcher.follow(picture)
+            details += _facts(render)
+        self._details.setText(",  ".join(details))
+        phase = other.phase or (render.phase if render is not None else None)
+        elapsed = _elapsed(render) if render is not None and other.task is None else ""
+        self._state.setText(_phase_text(phase) + elapsed if phase is not None else "")
 
     def _clear(self) -> None:
         self._view.clear()
@@ -270,7 +290,7 @@ class Monitor(BaseTab):
 
     def _on_render_changed(self, render: Render) -> None:
         if render is self._other_render and self._other is not None:
-            self._show_facts(render, [self._other.name])
+            self._show_other_facts()
         if render is not self._render:
             return
         if render.picture_file is not None and not self._pictures.is_streamed(render.sequence_id):
@@ -309,27 +329,20 @@ class Monitor(BaseTab):
     def _on_job_selected(self, eventType: str, eventID: object, **kwargs: object) -> None:
         """Handle the event that a farm's tab selected another job or task, or that its picture changed."""
         del eventType, eventID
-        job_id, picture = kwargs.get("jobId"), kwargs.get("picture")
-        if (job_id, picture) == self._selected:
+        before, chosen = self._selected, SelectedJob.of_event(kwargs)
+        if chosen == before:
             return  # already shown, or replaced by a later choice
-        is_another = job_id != self._selected[0]
-        self._selected = (job_id, picture)
-        if is_another:
+        self._selected = chosen
+        if not chosen.is_same_row(before):
             self._asked_since = False
         elif self._asked_since:
             return  # a later render stays in view, as the reason of its refusal would be lost otherwise
-        render = next((known for known in self._session.renders if known.job_id == job_id), None)
-        name = str(kwargs.get("name", ""))
-        is_own = render is not None and (not picture or picture == str(render.picture))
-        if render is not None and is_own:
-            if render is not self._render:
-                self._show_render(render)
-        elif picture:
-            self._show_other(Path(str(picture)), name, render)
-        elif is_another:
-            self._show_nothing()
-            self._title.setText(f"<b>{escape(name)}</b>")
-            self._view.set_notice(f"{name} has no picture yet." if name else _INVITATION)
+        render = next((known for known in self._session.renders if known.job_id == chosen.job_id), None)
+        own = (None, render.picture, render.picture_file) if render is not None else ()
+        if render is None or chosen.task is not None or chosen.picture not in own:
+            self._show_other(chosen, render)
+        elif render is not self._render:
+            self._show_render(render)
 
     def _on_picture_changed(self, sequence_id: int) -> None:
         if self._render is not None and self._render.sequence_id == sequence_id:
@@ -341,14 +354,15 @@ class Monitor(BaseTab):
     def _on_picture_loaded(self, image: QImage, path: str) -> None:
         render = self._render
         if render is None:
-            if path == str(self._other):
+            if self._other is not None and path == str(self._other.picture):
                 self._set_image(image)
         elif path == str(render.picture_file):
             self._pictures.put_file(render.sequence_id, image)
 
     def _on_picture_failed(self, why: str, path: str) -> None:
-        render = self._render
-        if path != str(self._other if render is None else render.picture_file):
+        render, other = self._render, self._other
+        shown = render.picture_file if render is not None else other.picture if other is not None else None
+        if path != str(shown):
             return
         self._problem = f"The picture {path} cannot be shown: {why}."
         if render is not None:
@@ -371,20 +385,21 @@ class Monitor(BaseTab):
         if render is None:
             return
         self._title.setText(f"<b>{escape(render.node)}</b>&nbsp;&nbsp;frame {render.frame:g}")
-        self._show_facts(render, [])
+        self._details.setText(",  ".join(_facts(render)))
+        self._state.setText(_phase_text(render.phase, self._live_bar.state) + _elapsed(render))
         if render.width and render.height and self._view.image.isNull():
             self._size.setText(f"{render.width} × {render.height}")
 
-    def _show_facts(self, render: Render, details: list[str]) -> None:
-        """Show `details`, then camera and samples, and the state of `render`, in the header."""
-        if render.camera:
-            details.append(render.camera)
-        if render.samples:
-            details.append(f"{render.samples} samples")
-        self._details.setText(",  ".join(details))
-        color = _COLORS[render.phase].name()
-        state = self._live_bar.state or f"{_SIGNS[render.phase]} {render.phase.value}"
-        self._state.setText(f"<span style='color:{color}'>{state}</span>{_elapsed(render)}")
+
+def _facts(render: Render) -> list[str]:
+    """Return the camera and the samples of `render`, as far as they are known."""
+    facts = [render.camera] if render.camera else []
+    return [*facts, f"{render.samples} samples"] if render.samples else facts
+
+
+def _phase_text(phase: Phase, state: str = "") -> str:
+    """Return the phase as HTML, in its colour. `state`: a text that replaces the phase's own."""
+    return f"<span style='color:{_COLORS[phase].name()}'>{state or f'{_SIGNS[phase]} {phase.value}'}</span>"
 
 
 def _label(render: Render) -> str:

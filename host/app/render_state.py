@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..Katana.FarmAPI import Job
 from ..render_service import RenderMethod
+from .frame_sequence import FrameRequest
 
 
 class Phase(Enum):
@@ -39,6 +40,7 @@ class Render:
     `sequence_id` is unique in the session. `asked_at` is in epoch seconds, to compare with a file's. `reason`
     is why it failed or was refused. Other times are monotonic seconds, 0 where not yet. `camera` is empty
     where the renderer chooses one. `variables` are the graph state variables that it was started with.
+    `sequence` has the frames of a Disk Render of several; None for a render of `frame` alone.
     """
 
     node: str
@@ -47,6 +49,7 @@ class Render:
     frame: float
     sequence_id: int = 0
     asked_at: float = 0.0
+    sequence: FrameRequest | None = None
     phase: Phase = Phase.PREPARING
     job_id: str = ""
     picture: Path | None = None

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication
@@ -26,7 +27,7 @@ from ..nodes.variables import values_of
 from ..render_service import RenderMethod, set_render_service
 from . import failure_reason
 from .cook_client import CookClient
-from .frame_sequence import FrameRequest
+from .frame_sequence import FrameError, FrameRequest, frame_pattern
 from .pixel_server import PixelServer
 from .render_state import PHASES, Phase, Render
 from .sequence_dialog import SequenceDialog
@@ -136,7 +137,7 @@ class RenderSession(QObject):
             if item is not None and item.isGSVPinned(name)
         }
         frame = render.frame if is_pinned else None
-        again = self.start(render.node, render.farm, render.method, frame, variables=pinned)
+        again = self.start(render.node, render.farm, render.method, frame, render.sequence, pinned)
         new = CatalogAPI.FindCatalogItemBySequenceID(again.sequence_id)
         if new is not None:
             new.setFramePinned(is_pinned)
@@ -196,15 +197,20 @@ class RenderSession(QObject):
         at = scene.frame if frame is None else frame
         if sequence is not None:
             at = float(sequence.frames[0])
-        render = Render(node, farm, method, at, next(self._sequence_ids), time.time())
+        render = Render(node, farm, method, at, next(self._sequence_ids), time.time(), sequence)
         project = with_values(scene.project, variables or {})
         render.variables = values_of(project.variables)
         self._renders.append(render)
         self.render_started.emit(render)
         self.message_posted.emit(f"{method.label} of {node}, frame {render.frame:g}: preparing…")
         try:
-            submission = self._take_down(render, project, sequence)
-        except (SubmissionError, SceneError, FarmPluginManager.FarmPluginManagerException) as error:
+            submission = self._take_down(render, project)
+        except (
+            FrameError,
+            SubmissionError,
+            SceneError,
+            FarmPluginManager.FarmPluginManagerException,
+        ) as error:
             self._refuse(render, str(error))
             return render
         ExecuteCallbacksForType(
@@ -219,7 +225,7 @@ class RenderSession(QObject):
         self._work.put(None)
         self._worker.join(_JOIN_S)
 
-    def _take_down(self, render: Render, project: Project, sequence: FrameRequest | None) -> Submission:
+    def _take_down(self, render: Render, project: Project) -> Submission:
         node = project.graph.find(render.node)
         if node is None:
             raise SubmissionError(f"There is no node called {render.node} any more.")
@@ -234,8 +240,10 @@ class RenderSession(QObject):
                 raise SubmissionError(
                     f"Node {node.name} has no Output: set where Disk Render writes its picture."
                 )
-            if sequence is not None:
-                output = sequence.pattern
+            if render.sequence is not None:
+                # Of the node as it is now: a repeated render must not overwrite the frames of another shot.
+                output = frame_pattern(output)
+                render.sequence = replace(render.sequence, pattern=output)
             output = numbered(output, round(render.frame))
         return Submission(
             node=node.name,
@@ -248,9 +256,9 @@ class RenderSession(QObject):
             document=to_document(project),
             source=str(active_scene().path or UNTITLED),
             output=output,
-            sequence=sequence,
+            sequence=render.sequence,
             # Frames that render at once would overwrite each other in the Monitor.
-            pixel_host="" if sequence is not None else self._pixels.address,
+            pixel_host="" if render.sequence is not None else self._pixels.address,
             pixel_ticket={
                 "sequenceID": render.sequence_id,
                 "token": self._pixels.admit(render.sequence_id),

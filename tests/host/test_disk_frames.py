@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from host.app.frame_sequence import Order
@@ -14,6 +15,7 @@ from tests.host.conftest import MakeDesktop
 from tests.host.driving import (
     OURS,
     WAIT_MS,
+    graph_tab,
     open_frames_dialog,
     open_small,
 )
@@ -81,3 +83,22 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
     qtbot.waitUntil(lambda: chunks.ended, timeout=10 * WAIT_MS)
     assert (chunks.phase, chunks.reason) == (Phase.COMPLETED, "")
     assert {1, 4, 9, 12} <= {int(path.name.split(".")[1]) for path in out.glob("*.exr")}
+
+    node.set_value("output", str(out / "second.####.png"))
+    desktop.window.activateWindow()
+    viewer = graph_tab().focusProxy()
+    assert viewer is not None
+    viewer.setFocus()
+    qtbot.waitUntil(viewer.hasFocus)
+    qtbot.keyClick(viewer, Qt.Key.Key_Backslash, Qt.KeyboardModifier.ControlModifier)
+    repeated = desktop.renders.renders[-1]
+    assert repeated is not chunks
+    qtbot.waitUntil(lambda: repeated.ended, timeout=10 * WAIT_MS)
+    assert (repeated.phase, repeated.reason) == (Phase.COMPLETED, "")
+    assert {path.name for path in out.glob("second.*.exr")} == {
+        f"second.{frame:04d}.exr" for frame in (1, 4, 9, 12)
+    }
+    node.set_value("output", str(out / "one.png"))
+    assert desktop.renders.repeat_latest()
+    assert desktop.renders.renders[-1].phase is Phase.REFUSED
+    assert "overwrite" in desktop.renders.renders[-1].reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -117,23 +118,67 @@ def test_a_disk_render_does_not_show_the_file_of_the_one_before(
     assert 7 not in seen
 
 
+def select(**arguments: Any) -> None:
+    """Send the event of a farm plug-in's tab that another row is selected, or that it has changed."""
+    EventModule.QueueEvent("katana_queue_job_selected", 1, **arguments)
+    EventModule.ProcessAllEvents()
+
+
 def test_a_selected_task_shows_its_own_picture(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    """Of a job of this session, too: a task has a picture and a name of its own."""
+    """Of a job of this session, too: a task has a picture, a name and a state of its own."""
     desktop = make_desktop()
     open_small(desktop)
     render = rendered(desktop, qtbot)
+    pictures = {7: tmp_path / "task7.png", 8: tmp_path / "task8.png"}
+    for frame, picture in pictures.items():
+        image = QImage(4 * frame, 20, QImage.Format.Format_RGB32)
+        image.fill(Qt.GlobalColor.blue)
+        assert image.save(str(picture))
+
+    def select_frame(frame: int, state: str) -> None:
+        name, picture = f"Render, frame {frame}", str(pictures.get(frame, ""))
+        select(jobId=render.job_id, task=frame, name=name, picture=picture, state=state)
+
+    select_frame(7, "Completed")
+    qtbot.waitUntil(lambda: monitor().view.image.width() == 28)
+    for part in ("Render, frame 7", "task7.png", f"{render.samples} samples", Phase.COMPLETED.value):
+        assert part in monitor().header
+    trigger_preview("Render")
+    newer = desktop.renders.renders[-1]
+    assert monitor().shown_render is newer
+    select_frame(7, "Cancelled")  # the selected task has changed; nothing else was selected
+    assert monitor().shown_render is newer
+    select_frame(8, "Running")  # another task of the same job was
+    qtbot.waitUntil(lambda: monitor().view.image.width() == 32 and "task8.png" in monitor().header)
+    assert monitor().shown_render is None and Phase.RUNNING.value in monitor().header
+    select_frame(9, "Waiting")
+    assert monitor().view.image.isNull() and "Render, frame 9" in monitor().header
+    qtbot.waitUntil(lambda: newer.ended, timeout=WAIT_MS)
+
+
+def test_a_selected_job_that_is_no_render_of_this_session_has_its_state(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """In the header and in place of a picture: one that failed has none yet to come; its reason is shown."""
+    make_desktop()
+    name, farm = "Key, frame 3", {"jobId": "farm1", "task": None, "name": "Key, frame 3"}
+    select(**farm, picture="", state="Running", reason="")
+    assert name in monitor().header and Phase.RUNNING.value in monitor().header
+    assert "no picture yet" in monitor().view.notice
+    select(**farm, picture="", state="Failed", reason="exit code 3")
+    assert Phase.FAILED.value in monitor().header and "failed" in monitor().view.notice
+    assert "exit code 3" in monitor().message
+    picture = tmp_path / "key.png"
     image = QImage(40, 20, QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.blue)
-    picture = tmp_path / "task.png"
     assert image.save(str(picture))
-    EventModule.QueueEvent(
-        "katana_queue_job_selected", 1, jobId=render.job_id, picture=str(picture), name="Render, frame 7"
-    )
+    select(**farm, picture=str(picture), state="Running", reason="")
+    assert not monitor().message
     qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
-    for part in ("Render, frame 7", "task.png", f"{render.samples} samples", Phase.COMPLETED.value):
-        assert part in monitor().header
+    select(**farm, picture=str(picture), state="Completed", reason="")
+    assert Phase.COMPLETED.value in monitor().header and monitor().view.image.width() == 40
 
 
 def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

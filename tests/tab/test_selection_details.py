@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from katana_queue.kq.api import (
     JobSpec,
     JobState,
     Severity,
+    TaskRecord,
+    TaskState,
 )
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtGui import QColor, QFocusEvent, QImage
 
@@ -154,8 +159,9 @@ def test_thumbnail_and_picture(tab: Any, queue: FakeQueue, tmp_path: Path, settl
     settle(lambda: "128 × 72" in tab.picture.title)
 
 
-def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
-    """Through Katana's own events a monitor can follow the selected job and its picture."""
+@pytest.fixture
+def events() -> Iterator[list[dict[str, Any]]]:
+    """The arguments of the events that the tab sends to monitors."""
     from Katana import Utils
     from katana_queue.plugins.Tabs.KatanaQueue.selection_details import JOB_SELECTED_EVENT
 
@@ -166,20 +172,71 @@ def test_monitors_are_told_what_is_selected(tab: Any, queue: FakeQueue, settle: 
 
     Utils.EventModule.ProcessAllEvents()  # what other tests queued
     Utils.EventModule.RegisterEventHandler(handle, JOB_SELECTED_EVENT)
-    try:
-        queue.change([make_job(1), make_job(2, JobState.RUNNING, picture="/a.png")])
-        settle(lambda: tab.view.current()[0] == "job000002")
-        click_row(qtbot, tab, "job000001")
-        queue.set("job000001", picture="/b.png")
-        settle(lambda: tab.model.job("job000001").picture == "/b.png")
+    yield received
+    Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)
+
+
+def test_monitors_are_told_what_is_selected(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, events: list[dict[str, Any]]
+) -> None:
+    """Through Katana's own events a monitor can follow the selected job, its picture and its state."""
+    from Katana import Utils
+
+    def sent() -> list[tuple[str, str, str, str]]:
         Utils.EventModule.ProcessAllEvents()
-    finally:
-        Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)
-    assert received == [
-        {"jobId": "job000002", "picture": "/a.png", "name": "shot_002_beauty"},
-        {"jobId": "job000001", "picture": "", "name": "shot_001_beauty"},
-        {"jobId": "job000001", "picture": "/b.png", "name": "shot_001_beauty"},
+        return [(each["name"], each["picture"], each["state"], each["reason"]) for each in events]
+
+    queue.change([make_job(1, JobState.RUNNING), make_job(2, JobState.RUNNING, picture="/a.png")])
+    expected = [("shot_002_beauty", "/a.png", "Running", "")]
+    settle(lambda: sent() == expected)
+    click_row(qtbot, tab, "job000001")
+    expected.append(("shot_001_beauty", "", "Running", ""))
+    settle(lambda: sent() == expected)
+    queue.set("job000001", picture="/b.png")
+    expected.append(("shot_001_beauty", "/b.png", "Running", ""))
+    settle(lambda: sent() == expected)
+    queue.set("job000001", progress=0.5)
+    queue.set("job000001", state=JobState.FAILED, reason="exit code 3")
+    expected.append(("shot_001_beauty", "/b.png", "Failed", "exit code 3"))
+    settle(lambda: sent() == expected)
+    assert {each["task"] for each in events} == {None}
+
+
+def test_monitors_are_told_which_task_is_selected(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, events: list[dict[str, Any]]
+) -> None:
+    """A job's row and those of two of its tasks are three pictures, and one of a task may come later."""
+    from Katana import Utils
+
+    def sent() -> list[tuple[Any, ...]]:
+        Utils.EventModule.ProcessAllEvents()
+        return [(each["task"], each["name"], each["picture"], each["state"]) for each in events]
+
+    job = make_job(1, JobState.RUNNING, tasks=2, tasks_running=1, tasks_completed=1, picture="/f.2.png")
+    made = partial(TaskRecord, job_id=job.id)
+    queue.tasks_of[job.id] = [
+        made(index=0, state=TaskState.RUNNING, label="frame 1"),
+        made(index=1, state=TaskState.COMPLETED, label="frame 2", picture="/f.2.png"),
     ]
+    queue.change([job])
+    expected: list[tuple[Any, ...]] = [(None, job.name, "/f.2.png", "Running")]
+    settle(lambda: sent() == expected)
+    tab.model.expand(job.id)
+    for task, name, picture, state in (
+        (0, "frame 1", "", "Running"),
+        (1, "frame 2", "/f.2.png", "Completed"),
+    ):
+        place = tab.view.visualRect(tab.model.index(tab.model.row(job.id) + 1 + task, Column.NAME)).center()
+        qtbot.mouseClick(tab.view.viewport(), LEFT, pos=place)
+        expected.append((task, f"{job.name}, {name}", picture, state))
+        settle(lambda: sent() == expected)
+    qtbot.keyClick(tab.view, Qt.Key.Key_Up)
+    expected.append((0, f"{job.name}, frame 1", "", "Running"))
+    settle(lambda: sent() == expected)
+    queue.tasks_of[job.id][0] = made(index=0, state=TaskState.RUNNING, label="frame 1", picture="/f.1.png")
+    queue.set(job.id, picture="/f.1.png")
+    expected.append((0, f"{job.name}, frame 1", "/f.1.png", "Running"))
+    settle(lambda: sent() == expected)
 
 
 def test_two_selected_jobs_are_compared(

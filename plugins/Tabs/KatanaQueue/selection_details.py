@@ -21,9 +21,10 @@ from .views.picture_panel import NamedPicture, PicturePanel
 __all__ = ["JOB_SELECTED_EVENT", "SelectedJob"]
 
 JOB_SELECTED_EVENT = "katana_queue_job_selected"
-"""Katana event, sent when another job is selected or its picture path changes.
+"""Katana event, sent when another job or task is selected, or one of the event's arguments changes.
 
-Its keyword arguments are `jobId`, `picture` (a path) and `name`.
+Its keyword arguments are `jobId`, `task` (its index; None: the whole job), `name` (with the task's frames),
+`picture` (a path), `state` (a value of JobState or TaskState) and `reason` (why it failed).
 """
 
 
@@ -52,6 +53,8 @@ class SelectedJob(QObject):
         self._job: JobRecord | None = None
         self._record: JobRecord | TaskRecord | None = None
         self._chosen_log = ""
+        self._sent: dict[str, object] = {}
+        """The arguments of the last event; empty when nothing is selected."""
         self._compared: set[str] = set()  # ids of the two jobs whose pictures are compared
         view.current_changed.connect(self.show_current)
         view.chosen.changed.connect(self._show_pictures)
@@ -83,8 +86,11 @@ class SelectedJob(QObject):
             self._chosen_log = ""
             self._log.set_attempts((), "")
         if job is None or record is None:
+            self._job = None  # so that all of a task's details are fetched once its record is loaded
             self._log.show_log("", "Select a job to see its log." if job is None else "Loading the task …")
             self._show_pictures()
+            if job is None:
+                self._sent = {}
             return
         log_file = self._chosen_log or record.log_file
         if log_file:
@@ -97,12 +103,28 @@ class SelectedJob(QObject):
         self._show_pictures()
         if other or before is None or before.attempts != job.attempts:
             self._fetch_attempts(job, task)
-        if other:
+        if other or before is None:
             self._fetch_renderer(job)
-        if other or before is None or before.picture != job.picture:
-            Utils.EventModule.QueueEvent(
-                JOB_SELECTED_EVENT, hash(job_id), jobId=job_id, picture=job.picture, name=job.name
-            )
+        self._send_event(job, task, record)
+
+    def _send_event(self, job: JobRecord, task: int | None, record: JobRecord | TaskRecord) -> None:
+        """Send JOB_SELECTED_EVENT, unless the last one had the same arguments."""
+        event = {
+            "jobId": job.id,
+            "task": task,
+            "name": self._name(job, task),
+            "picture": record.picture,
+            "state": record.state.value,
+            "reason": record.reason,
+        }
+        if event != self._sent:
+            self._sent = event
+            Utils.EventModule.QueueEvent(JOB_SELECTED_EVENT, hash((job.id, task)), **event)
+
+    def _name(self, job: JobRecord, task: int | None) -> str:
+        """Return the name of the current row: the job's, with the label of the task in a task's row."""
+        row = self._view.currentIndex().row()
+        return job.name if task is None else f"{job.name}, {self._model.text(row, Column.NAME, 0.0)}"
 
     def _show_pictures(self) -> None:
         """Compare the pictures of two selected jobs, the older at the left; else show the current row's."""
@@ -113,7 +135,7 @@ class SelectedJob(QObject):
             self._picture.compare(_labelled(before, after), _labelled(after, before))
             return
         self._compared = set()
-        job, row = self._job, self._view.currentIndex().row()
+        job = self._job
         record, task = self._record, self._shown[1]
         if job is None or record is None:
             self._picture.show_picture("", "")
@@ -122,7 +144,7 @@ class SelectedJob(QObject):
         elif task is None:
             self._picture.show_picture(job.picture, job.name)
         else:
-            self._picture.show_picture(record.picture, f"{job.name}, {self._model.text(row, 0, 0.0)}")
+            self._picture.show_picture(record.picture, self._name(job, task))
 
     def _choose_log(self, path: str) -> None:
         self._chosen_log = path
