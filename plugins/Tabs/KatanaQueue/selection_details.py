@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from Katana import Utils
 from PySide6.QtCore import QObject
@@ -53,7 +54,7 @@ class SelectedJob(QObject):
         self._job: JobRecord | None = None
         self._record: JobRecord | TaskRecord | None = None
         self._chosen_log = ""
-        self._sent: dict[str, object] = {}
+        self._sent: dict[str, Any] = {}
         """The arguments of the last event; empty when nothing is selected."""
         self._compared: set[str] = set()  # ids of the two jobs whose pictures are compared
         view.current_changed.connect(self.show_current)
@@ -109,7 +110,7 @@ class SelectedJob(QObject):
 
     def _send_event(self, job: JobRecord, task: int | None, record: JobRecord | TaskRecord) -> None:
         """Send JOB_SELECTED_EVENT, unless the last one had the same arguments."""
-        event = {
+        event: dict[str, Any] = {
             "jobId": job.id,
             "task": task,
             "name": self._name(job, task),
