@@ -53,6 +53,7 @@ KEYS = [
     *(Qt.Key.Key_Backspace, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right),
     *(Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_A, Qt.Key.Key_C),
     *(Qt.Key.Key_V, Qt.Key.Key_X, Qt.Key.Key_Z, Qt.Key.Key_Backslash, Qt.Key.Key_F2, Qt.Key.Key_F5),
+    *(Qt.Key.Key_F, Qt.Key.Key_1),
 ]
 
 

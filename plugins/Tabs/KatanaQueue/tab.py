@@ -138,7 +138,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.details = DetailsPanel(self)
         log, picture, agents = self.log, self.picture, self.agents_panel
         self.details.add("Log", log, log.tools, [*log.tools.controls, log.view])
-        self.details.add("Picture", picture, picture.tools, [picture.canvas])
+        self.details.add("Picture", picture, picture.tools, picture.controls)
         self.details.add("Agents", agents, agents.tools, [*agents.tools.controls, agents.table])
         self.splitter = QSplitter(Qt.Orientation.Vertical, self)
         self.splitter.setChildrenCollapsible(False)
