@@ -51,7 +51,7 @@ def check_placeholders(texts: Iterable[str]) -> None:
     for text in texts:
         for found in _NEAR_MISS.finditer(text):
             if not _PLACEHOLDER.fullmatch(found[0]):
-                known = "{frame}, {start}, {end} or {frame:04d}"
+                known = "{frame}, {start}, {end}, {step} or {frame:04d}"
                 raise BadInput(f"{quoted(found[0])} is no placeholder: use {known}")
 
 

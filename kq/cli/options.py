@@ -152,8 +152,9 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
     submit.add_argument(
         "--frames",
         default="",
-        metavar="1-10,20",
-        help="frames to render; replaces {frame}, {frame:04d}, {start} and {end} in the command",
+        metavar="1-10,20-40x2",
+        help="frames to render, as 1-10, 20, or 1-10x2 for each second one; replaces {frame}, {frame:04d}, "
+        "{start}, {end} and {step} in the command; the step of a task of one frame is 1",
     )
     submit.add_argument("--chunk", type=_whole, default=1, metavar="N", help="frames per task; default: 1")
     submit.add_argument(

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kq.cli import main
+from kq.frame_ranges import parse_frames
+from kq.placeholders import _NAMES
 from tests.support.commands import NOTHING, python
 from tests.support.live_queue import LiveQueue
 
@@ -106,6 +108,20 @@ def test_neighbouring_frames_share_a_chunk_however_they_are_written(queue: LiveQ
     queue.await_job(job_id)
     tasks = queue.client.tasks(job_id).result(10)
     assert [task.label for task in tasks] == ["frames 1-3", "frame 4", "frame 99"]
+
+
+def test_the_help_names_every_placeholder_and_steps_in_ranges(capsys: pytest.CaptureFixture[str]) -> None:
+    """What `--frames` takes can be learnt in the terminal."""
+    with pytest.raises(SystemExit):
+        main(["submit", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert len(_NAMES) == 4 and all(f"{{{name}}}" in text for name in _NAMES)
+    assert "{frame:04d}" in text
+    for example in ("1-10x2", "1-10,20-40x2"):
+        assert example in text
+        assert any(each.step == 2 for each in parse_frames(example))
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert "30-45x2" in readme and all(f"{{{name}}}" in readme for name in _NAMES)
 
 
 def test_a_chunk_of_a_stepped_range_gets_its_step(queue: LiveQueue) -> None:

@@ -108,4 +108,5 @@ def test_the_readmes_queue_without_a_desktop(tmp_path: Path) -> None:
         jobs = queue.client.jobs()
     assert [(job.name, job.state, job.tasks) for job in jobs] == [
         ("echo", "Completed", 1), ("my-renderer", "Completed", 10),
+        ("my-renderer", "Completed", 5),
     ]  # fmt: skip

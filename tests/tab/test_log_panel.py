@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from katana_queue.kq.api import Severity
+from katana_queue.kq.api import ConnectionStatus, JobState, QueueRecord, Severity
 from katana_queue.plugins.Tabs.KatanaQueue.models import log_reader
 from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QWheelEvent
 from PySide6.QtWidgets import QApplication
+
+from tests.tab.conftest import close_tab
+from tests.tab.fake_queue import FakeQueue, make_job
 
 Settle = Callable[[Callable[[], bool]], None]
 LEFT = Qt.MouseButton.LeftButton
@@ -488,3 +491,51 @@ def test_the_end_of_a_long_line_of_wide_letters_is_reached(
     y = int((row + 0.5) * view._metrics.line_height)
     qtbot.mouseClick(view.viewport(), LEFT, pos=QPoint(int(x), y))
     assert (view.current_line, view.selection().caret.column) == (0, len(text))
+
+
+def test_a_tab_of_its_first_size_shows_eight_lines_and_one_less_beside_a_banner(
+    qtbot: Any, data_root: Any, settle: Settle, tmp_path: Path
+) -> None:
+    """In the default layout of a desktop's window: enough to read why a render ended."""
+    from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
+
+    queue, tab = FakeQueue(), KatanaQueueTab(None)
+    qtbot.addWidget(tab)
+    tab.resize(1080, 400)
+    tab.attach(queue)
+    with qtbot.waitExposed(tab):
+        tab.show()
+    try:
+        log = str(write(tmp_path / "render.log", 100))
+        queue.change([make_job(1, JobState.RUNNING, log_file=log)], status=ConnectionStatus.CONNECTED)
+        settle(lambda: tab.log._state.line_count == 100)
+        assert len(list(tab.log.view._rows_in_sight())) >= 8
+        queue.change(queue=QueueRecord(paused=True, agents_wanted=2))
+        settle(lambda: tab.banner.isVisible())
+        settle(lambda: tab.banner.height() + tab.splitter.height() < tab.height())
+        assert len(list(tab.log.view._rows_in_sight())) >= 7
+    finally:
+        close_tab(tab)
+
+
+def test_lines_of_progress_and_pictures_are_folded_at_first(
+    panel: LogPanel, settle: Settle, tmp_path: Path
+) -> None:
+    """Of each kind alone, too; an error that names a picture stays. Switched off, all are shown."""
+    log = tmp_path / "render.log"
+    lines = [
+        "loading the scene",
+        "Progress: 10%",
+        "kq_picture: /show/beauty.0001.png",
+        "kq_picture: /show/beauty.0002.png",
+        "Error: kq_picture: /show/beauty.0003.png was not written",
+        "done",
+    ]
+    log.write_text("\n".join(lines) + "\n")
+    panel.show_log(str(log))
+    settle(lambda: panel._state.is_scanned and panel.view.folding.hidden == 3)
+    folding = panel.view.folding
+    assert [folding.line(place) for place in range(folding.shown)] == [0, 4, 5]
+    assert panel.fold_action.isChecked() and "3 lines folded" in panel._severity.text()
+    panel.fold_action.setChecked(False)
+    assert folding.shown == 6
