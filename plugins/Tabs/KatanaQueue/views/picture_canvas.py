@@ -35,7 +35,12 @@ PAN_STEP, LONG_PAN_STEP = 32, 256
 """How far an arrow key pans, in pixels; LONG_PAN_STEP with Shift."""
 MAX_ZOOM = 64.0
 _K = Qt.Key
-_MOVES: dict[int, tuple[int, int]] = {_K.Key_Left: (-1, 0), _K.Key_Right: (1, 0), _K.Key_Up: (0, -1), _K.Key_Down: (0, 1)}
+_MOVES: dict[int, tuple[int, int]] = {
+    _K.Key_Left: (-1, 0),
+    _K.Key_Right: (1, 0),
+    _K.Key_Up: (0, -1),
+    _K.Key_Down: (0, 1),
+}
 _COMPARE_TIP = "Drag the line, or move it with the arrow keys; Shift moves it faster"
 _ONE_TIP = "Double-click opens it; select two jobs to compare their pictures"
 _ZOOM_TIP = "The wheel zooms, dragging pans; F fits, 1 shows the full size"
