@@ -22,6 +22,7 @@ from .farms.catalogue import FARM_TITLES, open_farm
 from .farms.farm import Farm
 from .farms.published import FarmChange
 from .frame_ranges import format_frames, parse_frames
+from .frame_selection import picture_file, tasks_to_render
 from .openjd.bundle import write_bundle
 from .patterns import OutputPatterns, load_patterns
 from .placeholders import fill_picture
@@ -126,6 +127,7 @@ __all__ = [
     "not_saved_text",
     "open_farm",
     "parse_frames",
+    "picture_file",
     "quoted",
     "reason_of",
     "reason_of_task",
@@ -133,6 +135,7 @@ __all__ = [
     "split_command_line",
     "start_session",
     "task_commands",
+    "tasks_to_render",
     "warning_text",
     "why_jobs_wait",
     "write_bundle",

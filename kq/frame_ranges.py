@@ -10,7 +10,15 @@ from itertools import accumulate, pairwise
 from .errors import BadInput
 from .plain_text import quoted
 
-__all__ = ["MAX_FRAMES", "FrameChunks", "format_frames", "frames_label", "join_ranges", "parse_frames"]
+__all__ = [
+    "MAX_FRAMES",
+    "FrameChunks",
+    "format_frames",
+    "frames_label",
+    "join_ranges",
+    "parse_frames",
+    "stepped_ranges",
+]
 
 MAX_FRAMES = 1_000_000
 """Most frames in one job: more are considered a typing error."""
@@ -106,6 +114,19 @@ def join_ranges(ranges: Sequence[range]) -> list[range]:
         else:
             joined.append(each)
     return joined
+
+
+def stepped_ranges(frames: Iterable[int]) -> list[range]:
+    """Return `frames` as ranges with a constant step, in the order given."""
+    runs: list[list[int]] = []
+    for frame in frames:
+        run = runs[-1] if runs else []
+        is_next = run and frame > run[-1] and (len(run) < 2 or frame - run[-1] == run[1] - run[0])
+        if is_next:
+            run.append(frame)
+        else:
+            runs.append([frame])
+    return [range(run[0], run[-1] + 1, run[1] - run[0] if len(run) > 1 else 1) for run in runs]
 
 
 class FrameChunks(Sequence[range]):

@@ -11,6 +11,7 @@ import msgspec
 from ..client.queue_client import QueueClient
 from ..errors import BadInput
 from ..follow import LogFollower
+from ..frame_selection import RenderOrder, select_frames, tasks_to_render
 from ..messages import StoryReply
 from ..plain_text import one_line, quoted
 from ..records import JobRecord, JobSpec
@@ -68,7 +69,8 @@ def spec_of(options: argparse.Namespace, export: str = "none") -> JobSpec:
     spec.check()
     for warning in spec.warnings():
         print(f"kq: warning: {warning}", file=sys.stderr)
-    return spec
+    order = RenderOrder(options.order) if options.order else None
+    return select_frames(spec, order, skip_existing=options.skip_existing)
 
 
 def submit(options: argparse.Namespace) -> int:
@@ -171,9 +173,21 @@ def act_on_jobs(options: argparse.Namespace) -> int:
     with Connected(options) as client:
         for job_id in options.ids:
             _known(client, job_id)
+        if options.action == "start" and options.missing:
+            _start_missing(client, options.ids)
+            return 0
         action = {"stop": client.stop_jobs, "start": client.start_jobs, "remove": client.remove_jobs}
         answer(action[options.action](options.ids))
     return 0
+
+
+def _start_missing(client: QueueClient, job_ids: list[str]) -> None:
+    for job_id in job_ids:
+        tasks = tasks_to_render(answer(client.spec(job_id)), answer(client.task_states(job_id)))
+        if tasks:
+            answer(client.start_tasks(job_id, tasks))
+        count = "1 task" if len(tasks) == 1 else f"{len(tasks):,} tasks"
+        print(f"{job_id}: started {count}" if tasks else f"{job_id}: nothing is missing")
 
 
 def set_note(options: argparse.Namespace) -> int:

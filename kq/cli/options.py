@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from .. import __version__
+from ..frame_selection import RenderOrder
 from ..katana_folder import Platform
 from ..plain_text import quoted
 from ..remote.command import add_remote_commands
@@ -95,6 +96,12 @@ def make_parser() -> argparse.ArgumentParser:
         command = add(name, jobs.act_on_jobs, summary)
         command.set_defaults(action=name)
         command.add_argument("ids", nargs="+", metavar="ID")
+        if name == "start":
+            command.add_argument(
+                "--missing",
+                action="store_true",
+                help="start only tasks that failed, were stopped, or whose pictures (--picture) are gone",
+            )
     note = add("note", jobs.set_note, "print the note of a job, or set it")
     note.add_argument("id", metavar="ID")
     note.add_argument(
@@ -157,6 +164,16 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
         "{start}, {end} and {step} in the command; the step of a task of one frame is 1",
     )
     submit.add_argument("--chunk", type=_whole, default=1, metavar="N", help="frames per task; default: 1")
+    submit.add_argument(
+        "--order",
+        choices=[*RenderOrder],
+        help="first-to-last, or ends-first: the ends, then the middle of each gap; default: as in --frames",
+    )
+    submit.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave out the frames whose file exists; needs --picture",
+    )
     submit.add_argument(
         "--after",
         action="append",

@@ -13,7 +13,7 @@ from kq.cli import main
 from kq.frame_ranges import parse_frames
 from kq.placeholders import _NAMES
 from tests.support.commands import NOTHING, python
-from tests.support.live_queue import LiveQueue
+from tests.support.live_queue import LiveQueue, until
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a shell, and signals")
 _PRINT = "import os, sys\nprint(*(os.environ.get(name, '-') for name in sys.argv[1:]), sep='|')"
@@ -147,3 +147,38 @@ def test_frames_are_filled_with_as_many_digits_as_asked(queue: LiveQueue) -> Non
     )  # fmt: skip
     # The log of the task that started last is copied first.
     assert sorted(done.stdout.splitlines()[1:]) == ["out.0001.exr", "out.0002.exr"]
+
+
+def test_frames_that_exist_are_skipped_and_missing_ones_started(queue: LiveQueue, tmp_path: Path) -> None:
+    """Of five frames one is there already; afterwards a deleted one, and no other, is rendered again."""
+    (tmp_path / "a.0002.txt").write_text("kept")
+    write = "import sys; open(sys.argv[1], 'w').write('rendered')"
+    submit = (
+        "submit", "--wait", "--frames", "1-5", "--picture", "a.####.txt", "--skip-existing",
+        "--order", "ends-first", "--", *python(write, "a.{frame:04d}.txt"),
+    )  # fmt: skip
+    done = queue.kq(*submit, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    job_id = done.stdout.splitlines()[0]
+    tasks = queue.client.tasks(job_id).result(60)
+    assert [task.label for task in tasks] == ["frame 1", "frame 5", "frame 3", "frame 4"]
+    assert (tmp_path / "a.0002.txt").read_text() == "kept"
+    assert queue.kq(*submit, cwd=tmp_path).returncode == 2  # nothing to render
+    (tmp_path / "a.0003.txt").unlink()
+    started = queue.kq("start", "--missing", job_id)
+    assert started.returncode == 0, started.stderr
+
+    def attempts() -> list[int]:
+        over = [task for task in queue.client.tasks(job_id).result(60) if task.state.is_terminal]
+        return [task.attempts for task in over]
+
+    until(lambda: attempts() == [1, 1, 2, 1], "the missing frame alone to be rendered again")
+    assert (tmp_path / "a.0003.txt").exists()
+    assert "nothing" in queue.kq("start", "--missing", job_id).stdout
+
+
+@pytest.mark.parametrize("options", [["--skip-existing"], ["--skip-existing", "--picture", "a.exr"]])
+def test_skipping_needs_a_picture_for_each_frame(queue: LiveQueue, options: list[str]) -> None:
+    done = queue.kq("submit", "--frames", "1-3", *options, "--", *NOTHING)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--picture" in done.stderr

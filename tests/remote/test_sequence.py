@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from katana_queue.plugins.Tabs.KatanaQueue.models.missing_frames import tasks_to_render
 
 from host import session
 from host.app.frame_sequence import Order, in_order
 from host.nodes import cooking
 from host.nodes.project import load, resolved, with_values
-from kq.api import JobSpec
+from kq.api import JobSpec, tasks_to_render
 from kq.remote import HostStore, RemoteLauncher
 from kq.settings import Settings
 from tests.remote.machines import Answers, Reports, SecondMachine, why_no_second

@@ -10,11 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from katana_queue.kq.api import JobSpec, JobState, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
-from katana_queue.plugins.Tabs.KatanaQueue.models.frame_states import FrameStates, Pixel, frame_order, pixels
+from katana_queue.plugins.Tabs.KatanaQueue.models.frame_states import (
+    ChosenFrame,
+    FrameStates,
+    Pixel,
+    frame_order,
+    pixels,
+)
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
 
 from tests.tab.fake_queue import FakeQueue, make_job
-from tests.tab.using import LEFT, Settle, picture_file
+from tests.tab.using import LEFT, Settle, click_row, picture_file
 
 STATES = tuple(TaskState)
 
@@ -60,7 +67,8 @@ def test_frames_are_in_their_own_order() -> None:
     assert frames.shown(job) == coded(
         TaskState.FAILED, TaskState.RUNNING, TaskState.WAITING, TaskState.WAITING
     )
-    assert [frames.task_at(job.id, part) for part in (0.0, 0.3, 0.6, 1.0)] == [0, 2, 3, 1]
+    chosen = [frames.frame_at(job.id, part) for part in (0.0, 0.3, 0.6, 1.0)]
+    assert [(each.task, each.frame) for each in chosen if each] == [(0, 1), (2, 3), (3, 6), (1, 9)]
     assert frames.tip(job.id, 0.1) == "frame 1: Failed"
     assert not frames.needs_states(job)
 
@@ -102,6 +110,69 @@ def test_a_click_on_a_frame_selects_its_task_and_shows_it(
     settle(lambda: tab.details.current_name() == wanted)
     if state == TaskState.COMPLETED:
         settle(lambda: [shown.path for shown in tab.picture._shown] == [picture])
+
+
+def test_a_click_on_a_frame_of_a_chunk_shows_the_picture_of_that_frame(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Path
+) -> None:
+    """The task has one latest picture; each of its frames has a file, which *Open Picture* takes, too. Of a
+    frame that is not written yet, a message says so until it is."""
+    files = {frame: tmp_path / f"a.{frame:04d}.png" for frame in range(1, 9)}
+    for frame in (1, 2):
+        picture_file(files[frame], Qt.GlobalColor.red)
+    job = make_job(1, JobState.RUNNING, tasks=2, tasks_waiting=1, tasks_running=1)
+    latest = {"label": "frames 1-4", "picture": str(files[2])}
+    queue.tasks_of[job.id] = [
+        TaskRecord(job_id=job.id, index=0, state=TaskState.RUNNING, **latest),  # type: ignore[arg-type]
+        TaskRecord(job_id=job.id, index=1, state=TaskState.WAITING, label="frames 5-8"),
+    ]
+    queue.specs[job.id] = JobSpec(
+        name="a",
+        commands=(("render", "{start}", "{end}"),),
+        frames="1-8",
+        chunk=4,
+        cwd=str(tmp_path),
+        picture="a.####.png",
+    )
+    queue.change([job])
+    settle(lambda: tab.model.shown == 1 and len(tab.frames.shown(job)) == 2)
+    cell = tab.view.visualRect(tab.model.index(0, Column.PROGRESS))
+    left, width = tab.rows.bar(cell.left(), cell.width())
+
+    def click(frame: int) -> None:
+        at = QPoint(left + int((frame - 0.5) / 8 * width), cell.center().y())
+        qtbot.mouseClick(tab.view.viewport(), LEFT, Qt.KeyboardModifier.NoModifier, at)
+
+    def shown() -> list[str]:
+        return [each.path for each in tab.picture._shown]
+
+    click(1)
+    settle(lambda: tab.view.current() == (job.id, 0) and shown() == [str(files[1])])
+    settle(lambda: tab.picture.canvas.has_picture)
+    tab.actions_of_jobs.copy_picture_path.trigger()
+    assert QGuiApplication.clipboard().text() == str(files[1])
+    click(3)
+    settle(lambda: shown() == [str(files[3])] and "not written" in tab.picture.canvas._message)
+    assert tab.view.current() == (job.id, 0)
+    picture_file(files[3], Qt.GlobalColor.blue)
+    queue.tasks_of[job.id][0] = TaskRecord(
+        job_id=job.id, index=0, state=TaskState.RUNNING, label="frames 1-4", picture=str(files[3])
+    )
+    queue.set(job.id, progress=0.4)
+    settle(lambda: tab.picture.canvas.has_picture)
+    click(7)
+    settle(lambda: tab.view.current() == (job.id, 1) and shown() == [str(files[7])])
+    click_row(qtbot, tab, job.id)
+    settle(lambda: tab.view.current() == (job.id, None) and shown() == [""])
+
+
+def test_the_png_beside_an_exr_is_shown_where_the_task_printed_one() -> None:
+    """A renderer may write both, and print the PNG: an EXR cannot be shown everywhere."""
+    chosen = ChosenFrame(task=0, frame=3, picture=str(Path("/out/a.0003.exr")), state=None)
+    png = str(Path("/out/a.0003.png"))
+    assert chosen.shown_picture(str(Path("/out/a.0002.png"))) == png
+    for other in ("", str(Path("/tmp/a.0002.png")), str(Path("/out/a.0002.exr"))):
+        assert chosen.shown_picture(other) == chosen.picture
 
 
 def test_the_bar_follows_the_job(tab: Any, queue: FakeQueue, settle: Settle) -> None:

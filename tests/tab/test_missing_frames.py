@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from katana_queue.kq.api import JobSpec, JobState, TaskRecord, TaskState
-from katana_queue.plugins.Tabs.KatanaQueue.models.missing_frames import tasks_to_render
+from katana_queue.kq.api import JobSpec, JobState, TaskRecord, TaskState, tasks_to_render
 
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle, click_row

@@ -189,7 +189,7 @@ class JobActions(QObject):
         self.reveal_log.setEnabled(log)
         self.copy_log_path.setEnabled(log)
         for action in (self.open_picture, self.reveal_picture, self.copy_picture_path):
-            action.setEnabled(shown is not None and bool(shown.picture))
+            action.setEnabled(bool(self._picture()))
 
     def selected(self, at_most: int | None = None) -> list[JobRecord]:
         """Return the selected jobs that still exist: one may be removed while its menu is open."""
@@ -416,8 +416,8 @@ class JobActions(QObject):
             self.noticed.emit(f"Copied the {one}." if len(found) == 1 else f"Copied {len(found):,} {many}.")
 
     def _picture(self) -> str:
-        shown = self._current_record()
-        return "" if shown is None else shown.picture
+        latest = "" if (shown := self._current_record()) is None else shown.picture
+        return latest if (frame := self._view.chosen_frame()) is None else frame.shown_picture(latest)
 
     def _open_picture(self) -> None:
         if picture := self._picture():

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from ....kq.api import JobRecord, JobSpec, TaskState
+from ....kq.api import JobRecord, JobSpec
 from .bridge import QueueBridge
 from .job_sources import JobSources
 from .models.frame_states import FrameOrder, FrameStates, frame_order, has_frame_bar
@@ -24,7 +24,7 @@ class FrameBars(QObject):
     """Keeps the frame bars of the visible rows up to date. Qt's thread.
 
     Signals:
-        frame_chosen(TaskState): a click on a bar selected a task; its state.
+        frame_chosen(TaskState): a click on a bar selected the task of a frame; its state.
     """
 
     frame_chosen = Signal(object)
@@ -112,15 +112,13 @@ class FrameBars(QObject):
         self._with_order(job_id, lambda: self._choose(job_id, fraction))
 
     def _choose(self, job_id: str, fraction: float) -> None:
-        task, job = self._frames.task_at(job_id, fraction), self._model.job(job_id)
-        if task is None or job is None:
+        chosen = self._frames.frame_at(job_id, fraction)
+        if chosen is None or self._model.job(job_id) is None:
             return
         self._model.expand(job_id)
-        self._view.show_task(job_id, task)
-        shown = self._frames.shown(job)
-        if shown:
-            place = min(int(fraction * len(shown)), len(shown) - 1)
-            self.frame_chosen.emit(tuple(TaskState)[shown[place]])
+        self._view.show_frame(job_id, chosen)
+        if chosen.state is not None:
+            self.frame_chosen.emit(chosen.state)
 
 
 def _order(spec: Future[JobSpec]) -> Future[FrameOrder]:

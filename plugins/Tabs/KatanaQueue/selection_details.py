@@ -13,6 +13,7 @@ from ... import catalog
 from .bridge import QueueBridge
 from .job_sources import JobSources
 from .models.columns import Column, clock_text
+from .models.frame_states import ChosenFrame
 from .models.jobs import JobsModel
 from .models.pictures import PictureLoader
 from .views.jobs_view import JobsView
@@ -56,6 +57,8 @@ class SelectedJob(QObject):
         self._chosen_log = ""
         self._sent: dict[str, Any] = {}
         """The arguments of the last event; empty when nothing is selected."""
+        self._frame: ChosenFrame | None = None
+        """The frame to show of a task of several frames; None: the task's latest picture."""
         self._compared: set[str] = set()  # ids of the two jobs whose pictures are compared
         view.current_changed.connect(self.show_current)
         view.chosen.changed.connect(self._show_pictures)
@@ -78,8 +81,11 @@ class SelectedJob(QObject):
         row = self._view.currentIndex().row()
         record: JobRecord | TaskRecord | None = self._model.record(row) if job is not None else None
         other = (job_id, task) != self._shown
+        is_same_frame, self._frame = self._view.chosen_frame() == self._frame, self._view.chosen_frame()
         is_explained = record is None or record.log_file  # else the reason for no log may have changed
         if not other and job is self._job and record is self._record and is_explained:
+            if not is_same_frame:
+                self._show_pictures()
             return
         self._record = record
         before, self._shown, self._job = self._job, (job_id, task), job
@@ -144,6 +150,9 @@ class SelectedJob(QObject):
             self._picture.show_unsaved(unsaved, job.name)
         elif task is None:
             self._picture.show_picture(job.picture, job.name)
+        elif self._frame is not None:
+            path = self._frame.shown_picture(record.picture)
+            self._picture.show_picture(path, f"{job.name}, frame {self._frame.frame}")
         else:
             self._picture.show_picture(record.picture, self._name(job, task))
 

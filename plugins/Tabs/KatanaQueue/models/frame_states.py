@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from operator import itemgetter
+from pathlib import Path
 from typing import NamedTuple
 
-from .....kq.api import JobRecord, JobSpec, TaskState
+from .....kq.api import JobRecord, JobSpec, TaskState, picture_file
 from .task_rows import MAX_SHOWN
 
-__all__ = ["FrameOrder", "FrameStates", "Pixel", "frame_order", "has_frame_bar", "pixels"]
+__all__ = ["ChosenFrame", "FrameOrder", "FrameStates", "Pixel", "frame_order", "has_frame_bar", "pixels"]
 
 MAX_JOBS = 500
 """Most jobs whose frames are kept; those used longest ago are dropped."""
@@ -46,7 +47,8 @@ class _JobFrames:
     mark: _Mark | None = None
     """`mark_of` the job when its states were requested."""
     tasks: tuple[int, ...] = ()
-    firsts: tuple[int, ...] = ()
+    chunks: tuple[range, ...] = ()
+    spec: JobSpec | None = None
     shown: bytes = field(default=b"", repr=False)
     """The states, by place."""
 
@@ -54,19 +56,42 @@ class _JobFrames:
 class FrameOrder(NamedTuple):
     """The tasks of a job in the order of their frames."""
 
-    firsts: tuple[int, ...]
-    """For each place, the first frame of its task."""
+    chunks: tuple[range, ...]
+    """For each place, the frames of its task."""
     tasks: tuple[int, ...]
     """For each place, the index of its task."""
+    spec: JobSpec
+
+
+class ChosenFrame(NamedTuple):
+    """A frame at a position of a frame bar."""
+
+    task: int
+    frame: int
+    picture: str
+    """The file of this frame, which may not exist yet; empty: show the task's picture."""
+    state: TaskState | None
+    """The state of its task; None: not known yet."""
+
+    def shown_picture(self, latest: str) -> str:
+        """Return the file to show. A renderer that writes a PNG beside each EXR prints the PNG's name.
+
+        Args:
+            latest: the latest picture of its task; may be empty.
+        """
+        own, other = Path(self.picture), Path(latest)
+        has_png = own.suffix.lower() == ".exr" and other.suffix.lower() == ".png"
+        return str(own.with_suffix(other.suffix)) if has_png and own.parent == other.parent else self.picture
 
 
 def frame_order(spec: JobSpec) -> FrameOrder:
     """Return the order of a job's frames. Any thread, but not Qt's: 10,000 frames take 0.1 s."""
     chunks = spec.chunks()
     if chunks is None or len(chunks) > MAX_SHOWN:
-        return FrameOrder((), ())
-    by_frame = sorted((chunk[0], task) for task, chunk in enumerate(chunks))
-    return FrameOrder(tuple(first for first, _ in by_frame), tuple(task for _, task in by_frame))
+        return FrameOrder((), (), spec)
+    ranges = list(chunks)
+    tasks = sorted(range(len(ranges)), key=lambda task: ranges[task][0])
+    return FrameOrder(tuple(ranges[task] for task in tasks), tuple(tasks), spec)
 
 
 class FrameStates:
@@ -100,7 +125,7 @@ class FrameStates:
     def set_order(self, job_id: str, order: FrameOrder) -> None:
         """Set the order of a job's frames."""
         known = self._known(job_id)
-        known.firsts, known.tasks = order
+        known.chunks, known.tasks, known.spec = order
         _arrange(known)
 
     def set_states(self, job: JobRecord, states: bytes) -> None:
@@ -119,18 +144,30 @@ class FrameStates:
         known = self._jobs.get(job.id)
         return known.shown if known is not None and len(known.shown) == job.tasks else b""
 
-    def task_at(self, job_id: str, fraction: float) -> int | None:
-        """Return the index of the task at `fraction` of the bar's width; None while the order is unknown."""
-        tasks = self._known(job_id).tasks
-        return tasks[_place(fraction, len(tasks))] if tasks else None
+    def frame_at(self, job_id: str, fraction: float) -> ChosenFrame | None:
+        """Return the frame at `fraction` of the bar's width; None while the order is unknown.
+
+        A task of several frames is one piece of the bar: its frames share the piece's width.
+        """
+        known = self._known(job_id)
+        count = len(known.tasks)
+        if not count or known.spec is None:
+            return None
+        place = _place(fraction, count)
+        chunk = known.chunks[place]
+        frame = chunk[_place(fraction * count - place, len(chunk))]
+        file = picture_file(known.spec, chunk, frame) if len(chunk) > 1 else None
+        return ChosenFrame(
+            known.tasks[place],
+            frame,
+            str(file) if file is not None and file.is_absolute() else "",
+            _STATES[known.shown[place]] if known.shown else None,
+        )
 
     def tip(self, job_id: str, fraction: float) -> str:
         """Return the tool tip at `fraction` of the bar's width, like `frame 7: Failed`; empty if unknown."""
-        known = self._known(job_id)
-        if not known.shown or not known.firsts:
-            return ""
-        place = _place(fraction, len(known.firsts))
-        return f"frame {known.firsts[place]}: {_STATES[known.shown[place]]}"
+        chosen = self.frame_at(job_id, fraction)
+        return "" if chosen is None or chosen.state is None else f"frame {chosen.frame}: {chosen.state}"
 
     def _known(self, job_id: str) -> _JobFrames:
         known = self._jobs.setdefault(job_id, _JobFrames())

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from .....kq.api import JobSpec, TaskState, fill_picture
+from .....kq.api import JobSpec, tasks_to_render
 from ....qt_dispatch import post
 from .file_thread import FileThread
 
-__all__ = ["MissingFrames", "tasks_to_render"]
-
-_STATES = tuple(TaskState)
+__all__ = ["MissingFrames"]
 
 
 class MissingFrames(FileThread):
@@ -51,42 +47,7 @@ class MissingFrames(FileThread):
                 if self._ending.is_set():
                     return
                 job_id, spec, states = self._asked.popleft()
-            post(self._on_found, job_id, tasks_to_render(spec, states, _exists))
+            post(self._on_found, job_id, tasks_to_render(spec, states))
 
     def _on_found(self, job_id: str, tasks: list[int]) -> None:
         self.found.emit(job_id, tasks)
-
-
-def tasks_to_render(spec: JobSpec, states: bytes, exists: Callable[[Path], bool]) -> list[int]:
-    """Return the indexes of tasks that failed, were stopped, or completed without a file for each frame.
-
-    Unfinished tasks are left out. If the job names no picture, completed tasks are left out, too.
-
-    Args:
-        spec: what was submitted.
-        states: one byte for each task, the index of its state in TaskState.
-        exists: whether a file exists.
-    """
-    chunks = spec.chunks()
-    if len(states) != (1 if chunks is None else len(chunks)):
-        return []
-    folder = Path(spec.cwd or spec.temp_dir or ".")
-    tasks = []
-    for task, code in enumerate(states):
-        state = _STATES[code]
-        if not state.is_terminal:
-            continue
-        frames: list[range | None] = [None]
-        if chunks is not None:
-            frames = [range(frame, frame + 1) for frame in chunks[task]]
-        files = [folder / fill_picture(spec.picture, frame) for frame in frames if spec.picture]
-        if state is not TaskState.COMPLETED or not all(map(exists, files)):
-            tasks.append(task)
-    return tasks
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False

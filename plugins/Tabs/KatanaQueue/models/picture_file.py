@@ -71,6 +71,8 @@ def read_picture(path: str, fit: QSize | None = None) -> QImage:
             if form == _EXR:
                 return _read_exr(head, file, size, fit)
             content = _rest(head, file, size)
+    except FileNotFoundError as error:
+        raise PictureError("it is not written yet, or was deleted") from error
     except OSError as error:
         raise PictureError(error.strerror or str(error)) from error
     except ValueError as error:  # a path with NUL, or with bytes that are no text

@@ -29,7 +29,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QToolT
 from .....kq.api import JobRecord
 from ....ui.theme import row_height
 from ..models.columns import COLUMNS, Column
-from ..models.frame_states import has_frame_bar
+from ..models.frame_states import ChosenFrame, has_frame_bar
 from ..models.jobs import JobsModel
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
@@ -81,6 +81,8 @@ class JobsView(QTableView):
         self._fit_rows()
         self._was_current_visible = False
         """Whether the current row was in the viewport before the model moved rows."""
+        self._frame: tuple[str, ChosenFrame | None] = ("", None)
+        """The frame that was clicked last in a frame bar, after the id of its job."""
         self.setModel(model)
         self.columns = JobColumns(self, model.sort_by)
         self._rows_timer = QTimer(self)
@@ -99,7 +101,7 @@ class JobsView(QTableView):
         model.dataChanged.connect(lambda first, last, _roles: self._on_data_changed(first, last))
         model.rowsInserted.connect(lambda *_: self._rows_timer.start())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._rows_timer.start())
-        self.selectionModel().currentRowChanged.connect(lambda *_: self.current_changed.emit())
+        self.selectionModel().currentRowChanged.connect(self._on_current_row_changed)
 
     def _fit_rows(self) -> None:
         """Set the height of all rows from the font."""
@@ -129,12 +131,21 @@ class JobsView(QTableView):
         self._select(row)
         return True
 
-    def show_task(self, job_id: str, task: int) -> None:
-        """Select a task of an expanded job, scroll to it and give it the focus."""
+    def show_frame(self, job_id: str, chosen: ChosenFrame) -> None:
+        """Select the task of a frame of an expanded job, scroll to it and give it the focus."""
         rows = self._jobs.rows_of_tasks(job_id)
-        if task < len(rows):
-            self._select(rows[task])
+        if chosen.task < len(rows):
+            self._frame = (job_id, chosen)
+            self._select(rows[chosen.task])
             self._rows_timer.start()
+            self.current_changed.emit()  # not emitted by the selection if the task is the current one
+
+    def chosen_frame(self) -> ChosenFrame | None:
+        """Return the frame that was clicked last, if it has a picture file of its own and its task is the
+        current row."""
+        job_id, chosen = self._frame
+        has_own = chosen is not None and chosen.picture and self.current() == (job_id, chosen.task)
+        return chosen if has_own else None
 
     def _select(self, row: int) -> None:
         index = self._jobs.index(row, 0)
@@ -142,6 +153,11 @@ class JobsView(QTableView):
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         self.selectionModel().setCurrentIndex(index, flags)
         self.scrollTo(index)
+
+    def _on_current_row_changed(self) -> None:
+        if self.chosen_frame() is None:
+            self._frame = ("", None)
+        self.current_changed.emit()
 
     def _on_rows_about_to_move(self, *_: object) -> None:
         first, last = self.visible_rows()
