@@ -114,7 +114,8 @@ def select_frames(
 def _without_picture(spec: JobSpec, exists: Callable[[Path], bool]) -> list[int]:
     if not spec.picture:
         raise BadInput("--skip-existing needs --picture: the path of a frame's file, as in out.####.exr")
-    chunks = spec.chunks() or ()
+    chunks = spec.chunks()
+    assert chunks is not None, "the caller has frames"
     if len(chunks) > 1 and picture_file(spec, chunks[0]) == picture_file(spec, chunks[1]):
         raise BadInput(
             f"--picture {quoted(spec.picture)} has no frame digits, so it is one file for all frames: "
