@@ -84,8 +84,9 @@ class SelectedJob(QObject):
         is_same_frame, self._frame = self._view.chosen_frame() == self._frame, self._view.chosen_frame()
         is_explained = record is None or record.log_file  # else the reason for no log may have changed
         if not other and job is self._job and record is self._record and is_explained:
-            if not is_same_frame:
+            if not is_same_frame and job is not None and record is not None:
                 self._show_pictures()
+                self._send_event(job, task, record)
             return
         self._record = record
         before, self._shown, self._job = self._job, (job_id, task), job
@@ -120,7 +121,7 @@ class SelectedJob(QObject):
             "jobId": job.id,
             "task": task,
             "name": self._name(job, task),
-            "picture": record.picture,
+            "picture": self._path(record),
             "state": record.state.value,
             "reason": record.reason,
         }
@@ -129,9 +130,16 @@ class SelectedJob(QObject):
             Utils.EventModule.QueueEvent(JOB_SELECTED_EVENT, hash((job.id, task)), **event)
 
     def _name(self, job: JobRecord, task: int | None) -> str:
-        """Return the name of the current row: the job's, with the label of the task in a task's row."""
+        """Return the name of the current row: the job's, with the label of the task in a task's row, or with
+        the frame that was clicked."""
+        if self._frame is not None:
+            return f"{job.name}, frame {self._frame.frame}"
         row = self._view.currentIndex().row()
         return job.name if task is None else f"{job.name}, {self._model.text(row, Column.NAME, 0.0)}"
+
+    def _path(self, record: JobRecord | TaskRecord) -> str:
+        """Return the picture of the current row, or of the frame that was clicked."""
+        return record.picture if self._frame is None else self._frame.shown_picture(record.picture)
 
     def _show_pictures(self) -> None:
         """Compare the pictures of two selected jobs, the older at the left; else show the current row's."""
@@ -150,11 +158,8 @@ class SelectedJob(QObject):
             self._picture.show_unsaved(unsaved, job.name)
         elif task is None:
             self._picture.show_picture(job.picture, job.name)
-        elif self._frame is not None:
-            path = self._frame.shown_picture(record.picture)
-            self._picture.show_picture(path, f"{job.name}, frame {self._frame.frame}")
         else:
-            self._picture.show_picture(record.picture, self._name(job, task))
+            self._picture.show_picture(self._path(record), self._name(job, task))
 
     def _choose_log(self, path: str) -> None:
         self._chosen_log = path
