@@ -100,7 +100,7 @@ class Attempt:
         """CPU time of the commands that have ended."""
         self._ended_count = 0
         """The number of commands that exited, and of processes that this object killed, except for a standby
-        process that did not accept, and what it left behind."""
+        process that was dropped because it did not accept, and what it left behind."""
         self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
         """The processes that ran when the attempt was asked to stop. They may exit without being counted in
         `_ended_count`: the larger of it and the number of these that exited is reported."""

@@ -77,7 +77,8 @@ class Tunnel:
         """Forward to these local ports from now on: a restarted server may have other ports.
 
         Open connections to a port that is no longer among them are closed, so that Agents connect again:
-        another program may have opened the port of a dead server, and would accept data and never reply.
+        another program may have opened the port of a dead server, and would accept data and never reply. That
+        sends to the SSH server without waiting for a reply, which can still block.
 
         Args:
             local_ports: in the order of `remote_ports`.
@@ -91,7 +92,7 @@ class Tunnel:
     def close(self) -> None:
         """Close all forwarded connections. The remote ports are closed when the SSH connection ends.
 
-        Waits for no reply of the SSH server, but sends to it: not for a thread that must not block.
+        Sends to the SSH server without waiting for a reply, which can still block.
         """
         self._closed = True
         with self._lock:
@@ -102,7 +103,7 @@ class Tunnel:
     def _on_connection(
         self, channel: paramiko.Channel, _origin: tuple[str, int], remote_address: tuple[str, int]
     ) -> None:
-        """Handle a new connection to a remote port. Called on paramiko's thread, which must not block."""
+        """Handle a new connection to a remote port. Called on paramiko's thread, which must not wait for long."""
         local_port = self._local_port_of.get(remote_address[1])
         with self._lock:
             is_accepted = local_port is not None and self._connection_count < MAX_CONNECTIONS
@@ -133,11 +134,13 @@ class Tunnel:
         sock.settimeout(None)
         with self._lock:
             # `close` or `set_local_ports` may have been called since: neither knows of this connection yet.
-            if self._closed or local_port not in self._local_port_of.values():
-                close_quietly(channel)
-                close_quietly(sock)
-                return
-            self._open_ends |= {channel: local_port, sock: local_port}
+            is_wanted = not self._closed and local_port in self._local_port_of.values()
+            if is_wanted:
+                self._open_ends |= {channel: local_port, sock: local_port}
+        if not is_wanted:
+            close_quietly(channel)
+            close_quietly(sock)
+            return
         from_agent = threading.Thread(
             target=_copy, args=(channel, sock), name=f"kq-tunnel-{local_port}-in", daemon=True
         )

@@ -247,7 +247,7 @@ class JobsModel(QAbstractTableModel):
     def hold_rows(self, hold: bool) -> None:
         """Set whether jobs keep their rows even if sorting would place them elsewhere after a change.
 
-        A large change, a new filter or another sorting rearranges them all the same. After `hold_rows(False)`
+        A large change, a new filter or another sorting rearranges them nevertheless. After `hold_rows(False)`
         the model is reset in the next iteration of the event loop, if any row was held. Used while many rows
         are selected: rows that move would disturb the artist, and Qt is slow to move rows then, as it saves
         the position of each selected row.
