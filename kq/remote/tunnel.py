@@ -103,7 +103,7 @@ class Tunnel:
     def _on_connection(
         self, channel: paramiko.Channel, _origin: tuple[str, int], remote_address: tuple[str, int]
     ) -> None:
-        """Handle a new connection to a remote port. Called on paramiko's thread, which may wait only briefly."""
+        """Handle a new connection to a remote port. On paramiko's thread, which may wait only briefly."""
         local_port = self._local_port_of.get(remote_address[1])
         with self._lock:
             is_accepted = local_port is not None and self._connection_count < MAX_CONNECTIONS
