@@ -221,6 +221,10 @@ def test_size_samples_and_renderer_come_from_the_command_line(
     picture = QImage(str(tmp_path / "o" / "picture.png"))
     assert (picture.width(), picture.height()) == (40, 20)
     assert "40 by 20, 2 samples" in (tmp_path / "o" / "render.log").read_text()
+    # Where Blender is not installed, the error is that of Cycles; the Render node has Mitsuba.
+    run(environment, small_project, "--renderer", "cycles", "--samples", 1, "--out", tmp_path / "c")
+    log = (tmp_path / "c" / "render.log").read_text()
+    assert "./start --install-cycles" in log or "Cycles" in log
     refused = run(environment, small_project, "--renderer", "arnold", "--out", tmp_path / "p")
     assert refused.returncode == 1 and "Renderer must be one of mitsuba" in refused.stderr
     assert run(environment, small_project, "--samples", 0).returncode == 2

@@ -16,6 +16,7 @@ from host.app.messages import Messages
 from host.Katana import Callbacks, KatanaFile, NodegraphAPI
 from host.Katana.UI4.App import Tabs
 from host.Katana.UI4.App.MainWindow import GetMainWindow
+from host.Katana.UI4.Tabs import BaseTab
 from host.Katana.Utils import Plugins
 from host.nodes.scene import active_scene
 from tests.host.conftest import DATA, SMALL, MakeDesktop, forget_session, shut
@@ -229,6 +230,24 @@ def test_settings_that_cannot_be_kept_cost_nothing_else(make_desktop: MakeDeskto
     desktop.log.message_added.connect(lambda _level, text, _time: texts.append(text))
     desktop.close()
     assert any("cannot be kept in" in text for text in texts)
+
+
+def test_the_render_menu_shows_the_queue_under_whichever_name_it_has(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Where Katana has a queue of its own, ours has another name; without one the item is disabled."""
+    desktop = make_desktop()
+    [menu] = [action.menu() for action in desktop.window.menuBar().actions() if action.text() == "&Render"]
+    show = next(action for action in menu.actions() if action.text() == "Show Katana &Queue")
+    menu.aboutToShow.emit()
+    assert not show.isEnabled()
+    Tabs._register("Katana Queue (Open)", BaseTab)
+    menu.aboutToShow.emit()
+    assert show.isEnabled() and Tabs.FindTopTab("Katana Queue (Open)") is None
+    show.trigger()
+    qtbot.waitUntil(lambda: Tabs.FindTopTab("Katana Queue (Open)") is not None, timeout=WAIT_MS)
+    tab = Tabs.FindTopTab("Katana Queue (Open)")
+    assert tab is not None and tab.isVisible()
 
 
 def test_a_tab_chosen_from_the_menu_has_the_keyboard(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

@@ -271,13 +271,14 @@ def test_a_public_key_as_identity_file_chooses_one_of_the_ssh_agents(
 
 
 def test_a_passphrase_is_asked_for_once(
-    checker: RemoteLauncher, machine: RemoteMachine, answers: Answers, locked: Path
+    launcher: RemoteLauncher, machine: RemoteMachine, answers: Answers, locked: Path
 ) -> None:
     """Check, start and stop of one session prompt for it one time."""
     answers.passphrases = ["correct horse"]
-    for _ in range(2):
+    target = machine.target(private_key=str(locked), num_agents=1)
+    for do in (launcher.check, launcher.start, launcher.stop):
         reports = Reports()
-        assert checker.check(machine.target(private_key=str(locked)), reports).ok, reports.text()
+        assert do(target, reports).ok, reports.text()
     assert len([each for each in answers.asked if each.startswith("passphrase")]) == 1
 
 

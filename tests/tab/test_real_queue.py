@@ -9,11 +9,19 @@ from typing import Any
 
 import psutil
 import pytest
-from katana_queue.kq.api import ConnectionStatus, JobSpec, JobState, Session, Settings, start_session
+from katana_queue.kq.api import (
+    ConnectionStatus,
+    JobSpec,
+    JobState,
+    Session,
+    Settings,
+    live_sessions,
+    start_session,
+)
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QMenu, QMessageBox
 
-from tests.support.live_queue import frozen
+from tests.support.live_queue import LiveQueue, frozen, kill, until
 from tests.support.waiting import not_on_wine
 from tests.tab.conftest import close_tab
 
@@ -84,6 +92,44 @@ def test_from_starting_to_completed(tab: Any, session: Session, tmp_path: Path, 
     gate.touch()
     settle(lambda: tab.model.job(job_id).state == JobState.COMPLETED)
     settle(lambda: log_lines(tab) == ["Progress: 40%", "done"])
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> str:
+    """The id of a job that ran when its desktop was killed, in the data root of `session`.
+
+    Its command never ends the first time, and ends at once the second time.
+    """
+    flag = tmp_path / "flag"
+    command = script(
+        tmp_path,
+        "import os, time\n"
+        f"if os.path.exists({str(flag)!r}):\n    print('whole')\n"
+        f"else:\n    open({str(flag)!r}, 'w').close()\n    time.sleep(600)\n",
+    )
+    root = tmp_path / "data root"
+    with LiveQueue(root, 1, KQ_GRACE_S=0.5) as before:
+        job_id = before.submit(*command, name="beauty")
+        until(flag.exists, "the render to run")
+        kill(before.serve_pid)
+        before.disconnect()
+        until(lambda: not live_sessions(root), "the killed desktop's queue to end")
+    return job_id
+
+
+def test_what_a_crash_cut_off_is_offered_and_runs_to_its_end(
+    crashed: str, tab: Any, settle: Settle, qtbot: Any
+) -> None:
+    """The next session's tab names the job in its banner; Start Again renders it, and the offer is gone."""
+    settle(lambda: tab.banner.start.isVisible())
+    assert "beauty" in tab.banner.text
+    before = tab.model.job(crashed)
+    assert before.state == JobState.CANCELLED and before.is_cut_off
+    qtbot.mouseClick(tab.banner.start, Qt.MouseButton.LeftButton)
+    settle(lambda: tab.model.job(crashed).state == JobState.COMPLETED)
+    tab.view.show_job(crashed)
+    settle(lambda: log_lines(tab) == ["whole"])
+    assert not tab.banner.start.isVisible() and not tab.model.job(crashed).is_cut_off
 
 
 def test_stop_start_and_attempts(
