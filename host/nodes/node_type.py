@@ -75,6 +75,10 @@ class CookContext:
         assert isinstance(value, tuple), f"{name} does not hold three numbers"
         return value
 
+    def differs(self, *names: str) -> bool:
+        """Return whether any of the parameters differs from its default."""
+        return any(self.node.value(name) != self.node.spec(name).default for name in names)
+
     def file(self, name: str, what: str) -> str:
         """Return the path in a file parameter; raises CookError where it is no existing file.
 

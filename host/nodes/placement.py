@@ -6,6 +6,7 @@ Shared by the node types that write transforms or choose prims.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from pxr import Gf, Sdf, Usd, UsdGeom
@@ -62,6 +63,15 @@ def scene_path(context: CookContext, name: str, default: str) -> str:
             f"cannot be placed at '{path}': a scene path looks like /World/{context.node.name}."
         )
     return path
+
+
+def overrides_prim(context: CookContext, path: str, is_kind: Callable[[Any], bool]) -> bool:
+    """Return whether the node's parameter `path` names a prim of its kind that its inputs have already.
+
+    Never with an empty `path`: a new node whose name happens to be in a file is to add a light or camera.
+    """
+    prim = context.stage.GetPrimAtPath(path)
+    return bool(context.text("path") and prim and is_kind(prim))
 
 
 def place(prim: Any, translate: Vector3, rotate: Vector3, scale: Vector3 = (1.0, 1.0, 1.0)) -> None:

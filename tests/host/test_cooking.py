@@ -158,6 +158,73 @@ def test_cameras_and_lights_look_at_their_target_whatever_axis_is_up(tmp_path: P
     assert math.isclose(matrix.GetDeterminant(), 1.0, abs_tol=1e-9)
 
 
+def authored(stage: Usd.Stage, path: str) -> dict[str, object]:
+    prim = stage.GetPrimAtPath(path)
+    values = {attribute.GetName(): attribute.Get(1) for attribute in prim.GetAuthoredAttributes()}
+    return {"type": prim.GetTypeName(), **values}
+
+
+@pytest.mark.parametrize(
+    ("node", "path", "values", "changes"),
+    [
+        ("Light", "/World/Key", {}, {}),
+        ("Light", "/World/Key", {"intensity": 40.0}, {"inputs:intensity": 40.0}),
+        ("Light", "/World/Key", {"width": 5.0}, {"inputs:width": 5.0}),
+        ("Light", "/World/Key", {"kind": "disk", "radius": 3.0}, {"type": "DiskLight", "inputs:radius": 3.0}),
+        (
+            "Light",
+            "/World/Key",
+            {"use_temperature": True, "temperature": 3200.0},
+            {"inputs:enableColorTemperature": True, "inputs:colorTemperature": 3200.0},
+        ),
+        ("Camera", "/World/Front", {}, {}),
+        ("Camera", "/World/Front", {"focal_length": 85.0}, {"focalLength": 85.0}),
+        ("Camera", "/World/Front", {"near": 1.0}, {"clippingRange": Gf.Vec2f(1, 100000)}),
+    ],
+)
+def test_a_light_or_camera_that_the_file_has_keeps_what_the_node_does_not_set(
+    node: str, path: str, values: dict[str, object], changes: dict[str, object]
+) -> None:
+    """With its path in the node, only what differs from the node's defaults changes; its place is kept."""
+    graph, made = scene_with(node, path=path, **values)
+    before = authored(cooking.cook(graph, "UsdIn", 1).stage, path)
+    assert authored(cooking.cook(graph, made.name, 1).stage, path) == before | changes
+
+
+@pytest.mark.parametrize(("node", "path"), [("Light", "/World/Key"), ("Camera", "/World/Front")])
+def test_a_light_or_camera_that_the_file_has_is_moved(node: str, path: str) -> None:
+    """The node's place replaces its own, whatever its transform was made of."""
+    graph, made = scene_with(
+        node, path=path, position=(1.0, 2.0, 3.0), aim="rotation", rotate=(0.0, 90.0, 0.0)
+    )
+    stage = cooking.cook(graph, made.name, 1).stage
+    matrix = UsdGeom.Xformable(stage.GetPrimAtPath(path)).GetLocalTransformation()
+    assert Gf.IsClose(matrix.ExtractTranslation(), Gf.Vec3d(1, 2, 3), 1e-6)
+    assert Gf.IsClose(matrix.TransformDir(Gf.Vec3d(0, 0, -1)), Gf.Vec3d(-1, 0, 0), 1e-6)
+
+
+def test_a_mesh_light_can_be_changed(tmp_path: Path) -> None:
+    """A light that is not one of the node's kinds keeps its type."""
+    file = tmp_path / "scene.usda"
+    file.write_text('#usda 1.0\ndef Mesh "Lamp" (\nprepend apiSchemas = ["MeshLightAPI"]\n) {}\n')
+    graph, _ = scene_with("Light", path="/Lamp", intensity=3.0)
+    graph.node("UsdIn").set_value("file", str(file))
+    values = authored(cooking.cook(graph, "Light", 1).stage, "/Lamp")
+    assert (values["type"], values["inputs:intensity"]) == ("Mesh", 3.0)
+
+
+def test_a_new_light_of_a_name_that_the_file_has_is_a_new_light(tmp_path: Path) -> None:
+    """Without a path in the node it has all of the node's values, as any new light."""
+    file = tmp_path / "scene.usda"
+    file.write_text(
+        '#usda 1.0\ndef "lights" {\ndef SphereLight "Light" {\nfloat inputs:intensity = 0\n}\n}\n'
+    )
+    graph, _ = scene_with("Light")
+    graph.node("UsdIn").set_value("file", str(file))
+    values = authored(cooking.cook(graph, "Light", 1).stage, "/lights/Light")
+    assert (values["type"], values["inputs:intensity"]) == ("RectLight", 10.0)
+
+
 def test_a_camera_that_looks_at_itself_is_refused() -> None:
     """There is no direction in that."""
     graph, _ = scene_with("Camera", position=(1, 1, 1), target=(1, 1, 1))

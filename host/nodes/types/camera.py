@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pxr import Gf, UsdGeom
 
 from ..node_type import CookContext, NodeType
 from ..parameters import Kind, ParameterSpec
-from ..placement import look_at, place, scene_path
+from ..placement import look_at, overrides_prim, place, scene_path
 
 
 def _cook(context: CookContext) -> None:
     path = scene_path(context, "path", f"/cameras/{context.node.name}")
-    camera = UsdGeom.Camera.Define(context.stage, path)
-    position = context.vector("position")
-    if context.text("aim") == "target":
-        axis = UsdGeom.GetStageUpAxis(context.stage)
-        if not look_at(camera.GetPrim(), position, context.vector("target"), axis):
-            raise context.error("has its Target at its Position: move one of them.")
-    else:
-        place(camera.GetPrim(), position, context.vector("rotate"))
-    camera.CreateFocalLengthAttr(context.number("focal_length"))
-    camera.CreateHorizontalApertureAttr(context.number("horizontal_aperture"))
-    camera.CreateVerticalApertureAttr(context.number("vertical_aperture"))
-    camera.CreateFStopAttr(context.number("f_stop"))
-    camera.CreateFocusDistanceAttr(context.number("focus_distance"))
+    overrides = overrides_prim(context, path, lambda prim: prim.IsA(UsdGeom.Camera))
+
+    def writes(*names: str) -> bool:
+        return not overrides or context.differs(*names)
+
+    camera = (
+        UsdGeom.Camera(context.stage.OverridePrim(path))
+        if overrides
+        else UsdGeom.Camera.Define(context.stage, path)
+    )
+    if writes("position", "aim", "target", "rotate"):
+        camera.ClearXformOpOrder()
+        _place(context, camera.GetPrim())
+    if writes("focal_length"):
+        camera.CreateFocalLengthAttr(context.number("focal_length"))
+    if writes("horizontal_aperture"):
+        camera.CreateHorizontalApertureAttr(context.number("horizontal_aperture"))
+    if writes("vertical_aperture"):
+        camera.CreateVerticalApertureAttr(context.number("vertical_aperture"))
+    if writes("f_stop"):
+        camera.CreateFStopAttr(context.number("f_stop"))
+    if writes("focus_distance"):
+        camera.CreateFocusDistanceAttr(context.number("focus_distance"))
     near, far = context.number("near"), context.number("far")
     if near >= far:
         raise context.error(f"has its near clipping distance ({near:g}) beyond its far one ({far:g}).")
-    camera.CreateClippingRangeAttr(Gf.Vec2f(near, far))
+    if writes("near", "far"):
+        camera.CreateClippingRangeAttr(Gf.Vec2f(near, far))
+
+
+def _place(context: CookContext, prim: Any) -> None:
+    position = context.vector("position")
+    if context.text("aim") == "target":
+        axis = UsdGeom.GetStageUpAxis(context.stage)
+        if not look_at(prim, position, context.vector("target"), axis):
+            raise context.error("has its Target at its Position: move one of them.")
+    else:
+        place(prim, position, context.vector("rotate"))
 
 
 CAMERA = NodeType(
@@ -37,7 +60,14 @@ CAMERA = NodeType(
     color=(70, 97, 122),
     needs_input=False,
     parameters=(
-        ParameterSpec("path", Kind.STRING, "", "Path", "Scene path; empty: /cameras/ and the node's name."),
+        ParameterSpec(
+            "path",
+            Kind.STRING,
+            "",
+            "Path",
+            "Scene path; empty: /cameras/ and the node's name. "
+            "Of a camera above this node: only what differs from this node's defaults changes.",
+        ),
         ParameterSpec("position", Kind.VECTOR, (0.0, 2.0, 10.0), "Position", step=0.1),
         ParameterSpec("aim", Kind.CHOICE, "target", "Aim", choices=("target", "rotation")),
         ParameterSpec("target", Kind.VECTOR, (0.0, 0.0, 0.0), "Target", shown_when=("aim", ("target",))),

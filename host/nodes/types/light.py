@@ -8,7 +8,7 @@ from pxr import Gf, Sdf, UsdGeom, UsdLux
 
 from ..node_type import CookContext, NodeType
 from ..parameters import Kind, ParameterSpec
-from ..placement import look_at, place, scene_path
+from ..placement import look_at, overrides_prim, place, scene_path
 
 _KINDS: dict[str, Any] = {
     "rect": UsdLux.RectLight,
@@ -18,31 +18,47 @@ _KINDS: dict[str, Any] = {
     "distant": UsdLux.DistantLight,
     "dome": UsdLux.DomeLight,
 }
+_SIZES = {
+    "rect": ("width", "height"),
+    "sphere": ("radius",),
+    "disk": ("radius",),
+    "cylinder": ("radius", "length"),
+    "distant": ("angle",),
+    "dome": (),
+}
 _IMAGES = "Images (*.exr *.hdr *.png *.jpg *.jpeg *.tif *.tiff);;All files (*)"
 
 
 def _cook(context: CookContext) -> None:
     kind = context.text("kind")
     path = scene_path(context, "path", f"/lights/{context.node.name}")
-    light = _KINDS[kind].Define(context.stage, path)
-    _place(context, light.GetPrim(), kind)
-    light.CreateIntensityAttr(context.number("intensity"))
-    light.CreateExposureAttr(context.number("exposure"))
-    light.CreateColorAttr(Gf.Vec3f(*context.vector("color")))
+    overrides = overrides_prim(context, path, lambda prim: prim.HasAPI(UsdLux.LightAPI))
+
+    def writes(*names: str) -> bool:
+        return not overrides or context.differs(*names)
+
+    if writes("kind"):
+        light = _KINDS[kind].Define(context.stage, path)
+    else:
+        light = _KINDS[kind](context.stage.OverridePrim(path))
+    if writes("position", "aim", "target", "rotate"):
+        UsdGeom.Xformable(light.GetPrim()).ClearXformOpOrder()
+        _place(context, light.GetPrim(), kind)
+    if writes("intensity"):
+        light.CreateIntensityAttr(context.number("intensity"))
+    if writes("exposure"):
+        light.CreateExposureAttr(context.number("exposure"))
+    if writes("color"):
+        light.CreateColorAttr(Gf.Vec3f(*context.vector("color")))
     if context.flag("use_temperature"):
         light.CreateEnableColorTemperatureAttr(True)
-        light.CreateColorTemperatureAttr(context.number("temperature"))
-    light.CreateNormalizeAttr(context.flag("normalize"))
-    if kind == "rect":
-        light.CreateWidthAttr(context.number("width"))
-        light.CreateHeightAttr(context.number("height"))
-    elif kind in ("sphere", "disk"):
-        light.CreateRadiusAttr(context.number("radius"))
-    elif kind == "cylinder":
-        light.CreateRadiusAttr(context.number("radius"))
-        light.CreateLengthAttr(context.number("length"))
-    elif kind == "distant":
-        light.CreateAngleAttr(context.number("angle"))
+        if writes("temperature"):
+            light.CreateColorTemperatureAttr(context.number("temperature"))
+    if writes("normalize"):
+        light.CreateNormalizeAttr(context.flag("normalize"))
+    for name in _SIZES[kind]:
+        if writes(name):
+            getattr(light, f"Create{name.title()}Attr")(context.number(name))
     if kind in ("dome", "rect") and context.text("texture"):
         light.CreateTextureFileAttr(Sdf.AssetPath(context.file("texture", "texture")))
         if kind == "dome":
@@ -78,7 +94,14 @@ LIGHT = NodeType(
             # As small as the sun is, it would light nothing at the intensity that suits a panel.
             implies={"distant": {"normalize": True}},
         ),
-        ParameterSpec("path", Kind.STRING, "", "Path", "Scene path; empty: /lights/ and the node's name."),
+        ParameterSpec(
+            "path",
+            Kind.STRING,
+            "",
+            "Path",
+            "Scene path; empty: /lights/ and the node's name. "
+            "Of a light above this node: only what differs from this node's defaults changes.",
+        ),
         ParameterSpec("intensity", Kind.NUMBER, 10.0, "Intensity", "", "Light", 0.0),
         ParameterSpec(
             "exposure",
