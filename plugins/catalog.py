@@ -19,6 +19,7 @@ from .job_names import graph_state_variables
 __all__ = [
     "frames_of",
     "has_item",
+    "is_being_repeated",
     "knows_renders",
     "note_variables",
     "progress_of",
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 _REPEAT_AGAIN_S = 10.0
-"""If Katana restarts a job this soon after `repeat`, it is the repeated render, and is not repeated again."""
+"""If Katana starts a job this soon after `repeat`, it is the repeated render, and is not repeated again."""
 _log = logging.getLogger("KatanaQueue")
 _T = TypeVar("_T")
 
@@ -158,16 +159,21 @@ def repeat(job_id: str) -> bool:
     render = _renders.get(job_id)
     if render is None or not render.sends_pixels or not has_item(job_id):
         return False
-    now = time.monotonic()
-    if now - _repeated_s.get(job_id, -_REPEAT_AGAIN_S) < _REPEAT_AGAIN_S:
-        return False
-    _repeated_s[job_id] = now
+    _repeated_s[job_id] = time.monotonic()
     try:
         Nodes2DAPI.RestartExternalRender(render.sequence_id)
     except Exception as error:  # noqa: BLE001  Katana's errors are undocumented, and the old commands remain
         _log.warning("Katana Queue: Katana could not repeat render %d: %s", render.sequence_id, error)
         return False
     return True
+
+
+def is_being_repeated(job_id: str) -> bool:
+    """Whether `repeat` was called for the job in the last seconds.
+
+    If Katana starts the job itself then, this start is the repeated render.
+    """
+    return time.monotonic() - _repeated_s.get(job_id, -_REPEAT_AGAIN_S) < _REPEAT_AGAIN_S
 
 
 def stop_signal(renderer: str) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..kq.api import split_command_line
 
-__all__ = ["RenderCommands", "needs_shell", "read_commands"]
+__all__ = ["RenderCommands", "needs_shell", "only_sends_pixels", "read_commands"]
 
 _PLACEHOLDER = re.compile(r"\{(?:frame|start)(?::0?[1-9]d)?\}")
 _RENDER_OPTIONS = frozenset({"geolib3OpTree", "renderMethodName", "renderMethodType"})
@@ -68,6 +68,16 @@ def read_commands(lines: Sequence[str], *, windows: bool = sys.platform == "win3
             commands.append(_in_shell(line))
     options = _options(commands[render]) if commands else {}
     return RenderCommands(tuple(commands), render, options, variables)
+
+
+def only_sends_pixels(commands: Sequence[tuple[str, ...]]) -> bool:
+    """Whether the render among `commands` writes no picture file, and only sends its pixels to Katana.
+
+    Once that Katana has ended, its picture cannot be seen by anyone.
+    """
+    render = _render_among(commands)
+    options = _options(commands[render]) if render >= 0 else {}
+    return "host" in options and "renderOutputFile" not in options
 
 
 def _render_among(commands: Sequence[tuple[str, ...]]) -> int:

@@ -69,7 +69,7 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
         """
         client = _client()
         record = self.record(jobId)
-        if catalog.repeat(jobId):
+        if not catalog.is_being_repeated(jobId) and catalog.repeat(jobId):
             return
         client.start_jobs([jobId]).add_done_callback(report(f"Katana Queue: starting {record.name}"))
 

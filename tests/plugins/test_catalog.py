@@ -108,6 +108,8 @@ def test_katana_repeats_what_sends_its_pixels_to_katana(
     job_id = farm.submitJob(request(command, renderContextName="render_41"))
     farm.startJob(job_id)
     assert asked == [41]
+    farm.startJob(job_id)  # soon after: Katana's own start of the repeated render
+    assert asked == [41]
     plain = farm.submitJob(request(python("pass"), renderContextName="render_41"))
     farm.startJob(plain)
     assert asked == [41]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from katana_queue.kq.api import (
     ConnectionStatus,
+    JobSpec,
     JobState,
     QueueRecord,
 )
@@ -88,6 +89,37 @@ def test_what_was_cut_off_can_be_started_or_dismissed(
     queue.change(jobs=[make_job(2)])
     settle(lambda: not tab.model.job(jobs[1].id).is_cut_off)
     assert not tab.banner.text
+
+
+def test_a_cut_off_preview_that_only_its_katana_could_show_is_not_offered(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """One that writes a file is, as is one whose picture is there and one of `kq submit`."""
+    cut = {"state": JobState.CANCELLED, "from_history": True, "is_cut_off": True}
+    line = ("renderboot", "-renderMethodType", "previewRender", "-host", "127.0.0.1:1")
+    jobs = [
+        make_job(1, **cut, node="Render"),
+        make_job(2, **cut, node="Render"),
+        make_job(3, **cut, node="Render", picture="/tmp/preview.png"),
+        make_job(4, **cut),
+    ]
+    for job, commands in zip(
+        jobs,
+        (
+            (line,),
+            (("copy", "a"), (*line, "-renderOutputFile", "/out/a.exr"), ("copy", "b")),
+            (line,),
+            (line,),
+        ),
+        strict=True,
+    ):
+        queue.specs[job.id] = JobSpec(name=job.name, commands=commands)
+    queue.change(status=ConnectionStatus.CONNECTED, jobs=jobs)
+    settle(lambda: tab.banner.text.startswith("3 jobs were not over"))
+    qtbot.mouseClick(tab.banner.start, LEFT)
+    settle(lambda: any(asked[0] == "start_jobs" for asked in queue.asked))
+    [started] = [asked[1] for asked in queue.asked if asked[0] == "start_jobs"]
+    assert set(started) == {job.id for job in jobs[1:]}
 
 
 def test_a_paused_queue_is_resumed_where_one_reads_of_it(

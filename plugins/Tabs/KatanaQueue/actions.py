@@ -30,7 +30,7 @@ from ...ui.open_external import open_picture_with_system, open_with_system
 from ...ui.shortcut_override import accept_own_keys
 from .bridge import QueueBridge
 from .job_requests import JobRequests
-from .job_sources import FarmSource, JobSources, start_tasks, stop_tasks
+from .job_sources import JobSources, start_tasks, stop_tasks
 from .missing_tasks import MissingTasks
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
@@ -363,15 +363,7 @@ class JobActions(QObject):
 
     def _submit_again(self) -> None:
         for job in self.selected():
-            source = self._sources.of(job)
-            if isinstance(source, FarmSource):
-                done = f"{job.name} was submitted again to {job.farm}, as it was then."
-                self._requests.ask("Submit Again", partial(source.submit_again, job.id), done)
-            else:
-                self._requests.with_spec("Submit Again", job, self._submit)
-
-    def _submit(self, spec: JobSpec) -> None:
-        self._requests.submit("Submit Again", spec, f"{spec.name} was submitted again, as it was then.")
+            self._requests.submit_again(job)
 
     def _orderable(self) -> list[JobRecord]:
         """Return the selected jobs whose priority can be set: unfinished, and not on a farm."""

@@ -10,8 +10,9 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from ....kq.api import JobRecord, JobSpec, KqError, QueueClient, not_saved_text
+from ... import catalog
 from .bridge import QueueBridge
-from .job_sources import JobSource, JobSources
+from .job_sources import FarmSource, JobSource, JobSources
 
 __all__ = ["JobRequests"]
 
@@ -43,6 +44,25 @@ class JobRequests(QObject):
                 self.refused.emit(f"{what}: {not_saved_text(spec.name)}.")
 
         self.ask_queue(what, lambda client: client.submit(spec)[1], take)
+
+    def submit_again(self, job: JobRecord) -> None:
+        """Submit a new job like `job`, or let Katana repeat the render if it sends its pixels to Katana.
+
+        The old command line has the sequence ID of the earlier render, and would change that one's picture.
+        """
+        what = "Submit Again"
+        source = self._sources.of(job)
+        if catalog.repeat(job.id):
+            self.noticed.emit(f"{job.name} is rendered again by Katana, with the scene as it is now.")
+        elif isinstance(source, FarmSource):
+            done = f"{job.name} was submitted again to {job.farm}, as it was then."
+            self.ask(what, partial(source.submit_again, job.id), done)
+        else:
+            self.with_spec(
+                what,
+                job,
+                lambda spec: self.submit(what, spec, f"{spec.name} was submitted again, as it was then."),
+            )
 
     def ask_queue(
         self, what: str, call: Callable[[QueueClient], Future[Any]], done: str | Callable[[Any], None] = ""
