@@ -185,7 +185,8 @@ def stop_signal(renderer: str) -> int:
 def variables_of(context: str, node: str) -> dict[str, str]:
     """Return the graph state variables to show in a job's name, with their values.
 
-    Those pinned to its Catalog item are left out: a repeated render uses the item's values instead.
+    Those pinned to its Catalog item have the item's values, with which it is rendered again; they are left
+    out where Katana does not give them.
 
     Args:
         context: the name of the job's render context.
@@ -198,7 +199,23 @@ def variables_of(context: str, node: str) -> dict[str, str]:
     noted = _variables.get(_asked(item.getMainSequenceID) or 0)
     if noted is not None:
         return dict(noted)
-    return {name: value for name, value in variables.items() if not _asked(item.isGSVPinned, name)}
+    pinned = {name for name in variables if _asked(item.isGSVPinned, name)}
+    values = (_asked(_variables_of_item, item) or {}) if pinned else {}
+    return {
+        name: values[name] if name in pinned else value
+        for name, value in variables.items()
+        if name not in pinned or name in values
+    }
+
+
+def _variables_of_item(item: Any) -> dict[str, str]:
+    """Return the graph state variables with which `item` was rendered.
+
+    CatalogAPI has no public function for this. In a version of Katana without this class it raises
+    AttributeError.
+    """
+    client: Any = CatalogAPI.Client
+    return {str(each.name): str(each.value) for each in client._CatalogItemProjectSettings(item).gsvs}
 
 
 def note_variables(sequence_id: int, variables: Mapping[str, str]) -> None:

@@ -83,6 +83,17 @@ def test_a_request_without_frames_is_named_by_the_catalogs(
     assert (spec.name, spec.frames) == (name, "")
 
 
+def test_a_repeated_render_is_named_by_its_pinned_variables(
+    item: Any, farm: Any, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the values that its item has, and not by what the project's have become since."""
+    monkeypatch.setattr(catalog, "graph_state_variables", lambda: {"shot": "sh010", "look": "night"})
+    item._set("variables", {"shot": "sh020", "look": "day"})
+    item.setGSVPinned("shot", True)
+    job_id = farm.submitJob(request(python("pass"), renderContextName="render_41"))
+    assert session.client.spec(job_id).result(10).name.endswith(", shot=sh020, look=night")
+
+
 def test_show_in_monitor(item: Any) -> None:
     """The item is in the Monitor's front; without an item nothing is shown."""
     catalog.remember("job1", "render_41", "Render")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..Utils import EventModule
 from .CatalogItem import CatalogItem
 
@@ -26,6 +28,26 @@ _shown: dict[int, CatalogItem | None] = {kPrimaryView: None, kSecondaryView: Non
 _pinned: set[int] = set()
 _VIEW_CHANGED = "catalog_clientViewChanged"
 """Queued with `view` when the item of a view changes. Not in Katana's API."""
+
+
+class _GSV(NamedTuple):
+    """A graph state variable of a render, as in Katana."""
+
+    name: str
+    value: str
+    enabled: bool
+
+
+class _CatalogItemProjectSettings:
+    """The project settings with which an item was rendered; Katana has it under this name, too."""
+
+    def __init__(self, catalogItem: CatalogItem) -> None:
+        self._item = catalogItem
+
+    @property
+    def gsvs(self) -> list[_GSV]:
+        """The enabled graph state variables."""
+        return [_GSV(name, value, True) for name, value in self._item._values.variables.items()]
 
 
 def GetPrimaryClientKey() -> int:
