@@ -12,6 +12,7 @@ import pytest
 
 from kq.api import AttemptRecord, JobSpec
 from tests.support.live_queue import LiveQueue, is_alive, kill, marked_with, until
+from tests.support.sleeping import all_threads_sleep, waits_for_input
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="its renders are told to the shell")
 
@@ -73,27 +74,12 @@ class Ready:
         """Wait until so many were started, and the last of them waits for its render; its pid."""
         until(lambda: len(self.pids()) >= count, "something to be loaded")
         pid = self.pids()[-1]
-        until(lambda: "pipe" in Path(f"/proc/{pid}/wchan").read_text() or _waits(pid), "it to wait")
+        until(lambda: "pipe" in Path(f"/proc/{pid}/wchan").read_text() or waits_for_input(pid), "it to wait")
         # It has printed that it is ready: once the Agent's threads all sleep, they have read that.
-        until(lambda: all(map(_sleeps, self.queue.agent_pids())), "the Agent to read that it is ready")
+        until(
+            lambda: all(map(all_threads_sleep, self.queue.agent_pids())), "the Agent to read that it is ready"
+        )
         return pid
-
-
-def _waits(pid: int) -> bool:
-    """Whether it sleeps in a read of its standard input: where the kernel does not name the place."""
-    try:
-        words = Path(f"/proc/{pid}/syscall").read_text().split()
-    except OSError:
-        return False
-    return words[:2] == ["0", "0x0"]
-
-
-def _sleeps(pid: int) -> bool:
-    """Whether every thread of the process sleeps."""
-    states = [
-        stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")
-    ]
-    return set(states) == {"S"}
 
 
 def last_attempt(queue: LiveQueue, job_id: str) -> AttemptRecord:

@@ -19,6 +19,7 @@ from kq.remote import HostStore, RemoteLauncher
 from kq.settings import Settings
 from tests.remote.machines import Answers, Reports, SecondMachine, gone, why_no_second
 from tests.support.live_queue import ROOT, LiveQueue, until
+from tests.support.sleeping import all_threads_sleep, waits_for_input
 
 pytestmark = pytest.mark.slow
 
@@ -365,11 +366,11 @@ def test_a_process_is_kept_ready_there(queue: LiveQueue, launched: RemoteLaunche
             ]
             queue.client.drain_agents([other]).result(10)
             until(
-                lambda: notes.exists() and _waits(int(notes.read_text().split()[-1])), "a process that waits"
+                lambda: notes.exists() and waits_for_input(int(notes.read_text().split()[-1])),
+                "a process that waits",
             )
+            # It has printed that it is ready: once the Agent's threads all sleep, they have read that.
+            [pid] = [each.pid for each in queue.client.agents() if each.id == record.agent]
+            until(lambda: all_threads_sleep(pid), "the Agent to read that it is ready")
     assert said[0][0].startswith("anew ")
     assert said[1] == [f"ready {notes.read_text().split()[0]}", "scene"]
-
-
-def _waits(pid: int) -> bool:
-    return Path(f"/proc/{pid}/syscall").read_text().split()[:2] == ["0", "0x0"]
