@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -370,7 +371,7 @@ def test_a_process_is_kept_ready_there(queue: LiveQueue, launched: RemoteLaunche
                 "a process that waits",
             )
             # It has printed that it is ready: once the Agent's threads all sleep, they have read that.
-            [pid] = [each.pid for each in queue.client.agents() if each.id == record.agent]
-            until(lambda: all_threads_sleep(pid), "the Agent to read that it is ready")
+            pids = [each.pid for each in queue.client.agents() if each.id == record.agent]
+            until(partial(all_threads_sleep, *pids), "the Agent to read that it is ready")
     assert said[0][0].startswith("anew ")
     assert said[1] == [f"ready {notes.read_text().split()[0]}", "scene"]
