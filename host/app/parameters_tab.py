@@ -89,7 +89,9 @@ class ParametersTab(BaseTab):
             change is SceneChange.SELECTION and active_scene().edited is not self._node
         ):
             self._show_node()
-        elif change in (SceneChange.FRAME, SceneChange.VARIABLES) and self._prims is not None:
+        elif change is SceneChange.FRAME and self._prims is not None:
+            self._prims.refresh_at_rest()
+        elif change is SceneChange.VARIABLES and self._prims is not None:
             self._prims.refresh()
 
     def _on_graph_changed(self, event: GraphEvent) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHeaderView, QLabel, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from .scene_queries import SceneListing, active_queries
 
 _LEAST_HEIGHT = 140
 """Minimum height of the list in pixels: one light with its values."""
+_REST_MS = 300
+"""Time without a change of the frame, in ms, before its values are queried: a live render cooks first."""
 
 
 class PrimList(QWidget):
@@ -18,6 +20,10 @@ class PrimList(QWidget):
         super().__init__(parent)
         self._node = node
         self._listing: SceneListing | None = None
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self.refresh)
         title = QLabel("LIGHTS AND CAMERAS IN THE FILE", self)
         title.setProperty("role", "heading")
         title.setContentsMargins(0, 8, 0, 0)
@@ -54,6 +60,10 @@ class PrimList(QWidget):
     def refresh(self) -> None:
         """Query the scene again; what is listed stays until the answer."""
         active_queries().ask_for_prims(self._node)
+
+    def refresh_at_rest(self) -> None:
+        """Query the scene again when the frame has not changed for a moment."""
+        self._rest.start()
 
     def set_node(self, node: str) -> None:
         """Set the node's name after it was renamed."""

@@ -191,14 +191,19 @@ def test_a_light_or_camera_that_the_file_has_keeps_what_the_node_does_not_set(
     assert authored(cooking.cook(graph, made.name, 1).stage, path) == before | changes
 
 
-@pytest.mark.parametrize(("node", "path"), [("Light", "/World/Key"), ("Camera", "/World/Front")])
-def test_a_light_or_camera_that_the_file_has_is_moved(node: str, path: str) -> None:
+@pytest.mark.parametrize(("node", "usd_type"), [("Light", "RectLight"), ("Camera", "Camera")])
+def test_a_light_or_camera_that_the_file_has_is_moved(node: str, usd_type: str, tmp_path: Path) -> None:
     """The node's place replaces its own, whatever its transform was made of."""
+    file = tmp_path / "scene.usda"
+    in_file = Usd.Stage.CreateNew(str(file))
+    UsdGeom.Xformable(in_file.DefinePrim("/Rig/It", usd_type)).MakeMatrixXform().Set(Gf.Matrix4d(7))
+    in_file.Save()
     graph, made = scene_with(
-        node, path=path, position=(1.0, 2.0, 3.0), aim="rotation", rotate=(0.0, 90.0, 0.0)
+        node, path="/Rig/It", position=(1.0, 2.0, 3.0), aim="rotation", rotate=(0.0, 90.0, 0.0)
     )
+    graph.node("UsdIn").set_value("file", str(file))
     stage = cooking.cook(graph, made.name, 1).stage
-    matrix = UsdGeom.Xformable(stage.GetPrimAtPath(path)).GetLocalTransformation()
+    matrix = UsdGeom.Xformable(stage.GetPrimAtPath("/Rig/It")).GetLocalTransformation()
     assert Gf.IsClose(matrix.ExtractTranslation(), Gf.Vec3d(1, 2, 3), 1e-6)
     assert Gf.IsClose(matrix.TransformDir(Gf.Vec3d(0, 0, -1)), Gf.Vec3d(-1, 0, 0), 1e-6)
 
