@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from enum import Enum, auto
+from typing import NamedTuple
 
 from PySide6.QtWidgets import QMessageBox, QWidget
 
@@ -18,23 +19,36 @@ class Choice(Enum):
     """The artist's answer."""
 
     WAIT = auto()
-    """Close when the last job has ended."""
+    """Close when the last job that ends with the session has ended."""
     END = auto()
     """Close now; the jobs end with the session."""
     STAY = auto()
     """Do not close."""
 
 
-def jobs_under_way() -> list[Job]:
+class UnderWay(NamedTuple):
+    """The waiting and running jobs of all farms."""
+
+    ending: list[Job]
+    """Those that end with the session."""
+    staying: dict[str, int]
+    """How many go on without the desktop, by the name of their farm."""
+
+
+def jobs_under_way() -> UnderWay:
     """Return the waiting and running jobs of all farms. A farm that raises is logged and skipped."""
-    found: list[Job] = []
+    found = UnderWay([], {})
     for farm in FarmPluginManager.GetFarmPluginNames():
         try:
             jobs = FarmPluginManager.GetJobs([], farm)
         except Exception as error:  # noqa: BLE001  a plug-in may raise anything; the window must still close
             _log.debug("The jobs of %s are not known: %s", farm, error)
             continue
-        found += [job for job in jobs if job.state in (Job.State.kWaiting, Job.State.kRunning)]
+        jobs = [job for job in jobs if job.state in (Job.State.kWaiting, Job.State.kRunning)]
+        if not FarmPluginManager._outlives_session(farm):
+            found.ending.extend(jobs)
+        elif jobs:
+            found.staying[farm] = len(jobs)
     return found
 
 
@@ -52,14 +66,23 @@ def describe(jobs: list[Job], now: float) -> str:
     return "\n".join(lines)
 
 
-def ask(jobs: list[Job], parent: QWidget) -> Choice:
+def consequence(jobs: UnderWay) -> str:
+    """Return what closing does to the jobs."""
+    count = len(jobs.ending)
+    renders, them = ("A render is", "it") if count == 1 else (f"{count} renders are", "them")
+    lines = [f"{renders} under way. Closing the desktop ends {them}."]
+    for farm, staying in jobs.staying.items():
+        lines.append(f"1 job on {farm} goes on." if staying == 1 else f"{staying:,} jobs on {farm} go on.")
+    return "\n".join(lines)
+
+
+def ask(jobs: UnderWay, parent: QWidget) -> Choice:
     """Show a modal dialog about the jobs and return the answer. Qt's thread; blocks in an event loop."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Renders under way")
-    count = "A render is" if len(jobs) == 1 else f"{len(jobs)} renders are"
-    box.setText(f"{count} under way. Closing the desktop ends {'it' if len(jobs) == 1 else 'them'}.")
-    box.setInformativeText(describe(jobs, time.time()))
+    box.setText(consequence(jobs))
+    box.setInformativeText(describe(jobs.ending, time.time()))
     wait = box.addButton("Wait, Then Close", QMessageBox.ButtonRole.AcceptRole)
     end = box.addButton("End and Close", QMessageBox.ButtonRole.DestructiveRole)
     stay = box.addButton(QMessageBox.StandardButton.Cancel)

@@ -25,13 +25,18 @@ class MessageLog(QObject):
 
     Signals:
         message_added: level (as in logging), text and epoch seconds, on Qt's thread.
+        unseen_changed(int): `unseen` has changed.
     """
 
     message_added = Signal(int, str, float)
+    unseen_changed = Signal(int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._kept: deque[tuple[int, str, float]] = deque(maxlen=_KEPT)
+        self.unseen = 0
+        """Number of warnings and errors received while the Messages tab was not visible."""
+        self._in_sight = False
         self._handler = _Handler(self)
         self.message_added.connect(self._on_message_added)
         logging.getLogger().addHandler(self._handler)
@@ -51,6 +56,19 @@ class MessageLog(QObject):
 
     def _on_message_added(self, level: int, text: str, moment: float) -> None:
         self._kept.append((level, text, moment))
+        if level >= logging.WARNING and not self._in_sight:
+            self._set_unseen(self.unseen + 1)
+
+    def set_in_sight(self, in_sight: bool) -> None:
+        """Set whether the tab is visible and not covered: Qt does not hide a covered dock's widget."""
+        self._in_sight = in_sight
+        if in_sight:
+            self._set_unseen(0)
+
+    def _set_unseen(self, count: int) -> None:
+        if count != self.unseen:
+            self.unseen = count
+            self.unseen_changed.emit(count)
 
 
 class _Handler(logging.Handler):
@@ -74,20 +92,16 @@ def set_active_log(log: MessageLog | None) -> None:
     _log = log
 
 
+def active_log() -> MessageLog | None:
+    """Return the log that the tab shows, or None where the desktop has none."""
+    return _log
+
+
 class Messages(BaseTab):
-    """Shows the messages of the session, latest last.
-
-    Signals:
-        unseen_changed(int): number of warnings and errors received while the tab was not visible.
-    """
-
-    unseen_changed = Signal(int)
+    """Shows the messages of the session, latest last."""
 
     def __init__(self, parent: QWidget | None) -> None:
         super().__init__(parent)
-        self.unseen = 0
-        """Number of warnings and errors received while the tab was not visible or not yet open."""
-        self._in_sight = False
         self._text = QPlainTextEdit(self)
         self._text.setReadOnly(True)
         self._text.setMaximumBlockCount(_KEPT)
@@ -104,25 +118,12 @@ class Messages(BaseTab):
                 self._add(*message)
             _log.message_added.connect(self._add)
 
-    def set_in_sight(self, in_sight: bool) -> None:
-        """Set whether the tab is visible and not covered: Qt does not hide a covered dock's widget."""
-        self._in_sight = in_sight
-        if in_sight:
-            self._set_unseen(0)
-
-    def _set_unseen(self, count: int) -> None:
-        if count != self.unseen:
-            self.unseen = count
-            self.unseen_changed.emit(count)
-
     @property
     def text(self) -> str:
         """The text that is shown."""
         return self._text.toPlainText()
 
     def _add(self, level: int, text: str, moment: float) -> None:
-        if level >= logging.WARNING and not self._in_sight:
-            self._set_unseen(self.unseen + 1)
         color = _COLORS.get(level, style.TEXT).name()
         escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", "<br>")
         clock = time.strftime("%H:%M:%S", time.localtime(moment))

@@ -10,15 +10,10 @@ from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
     QDockWidget,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
     QMenu,
-    QPushButton,
     QTabWidget,
     QToolBar,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -26,9 +21,10 @@ from ..Katana.UI4.App import Tabs
 from ..Katana.UI4.App.MainWindow import KatanaWindow
 from ..nodes.scene import UNTITLED, SceneChange, active_scene
 from . import closing
+from .banner import Banner
 from .documents import Documents
 from .history import History
-from .messages import Messages
+from .messages import Messages, active_log
 from .rendering import RenderSession
 from .scene_queries import SceneQueries
 from .shelf_bar import ShelfBar
@@ -83,7 +79,7 @@ class DesktopWindow(KatanaWindow):
             | KatanaWindow.DockOption.AnimatedDocks
         )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
-        self._banner = _Banner(self)
+        self._banner = Banner(self)
         self.shelf_bar = ShelfBar(self)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.shelf_bar)
         self._add_banner()
@@ -91,11 +87,12 @@ class DesktopWindow(KatanaWindow):
         self._add_timeline()
         self._build_menus()
         self.statusBar().setSizeGripEnabled(False)
+        self._add_unseen()
         self.documents.failed.connect(self.show_error)
         self.documents.opened.connect(self._on_opened)
         self.documents.recent_changed.connect(self._fill_recent)
         renders.message_posted.connect(self.show_message)
-        renders.render_started.connect(lambda _render: self._banner.hide())
+        renders.render_started.connect(lambda _render: self._banner.clear_error())
         active_scene().observe(self._on_scene_changed)
         self._show_title()
 
@@ -114,11 +111,11 @@ class DesktopWindow(KatanaWindow):
 
     def show_error(self, message: str) -> None:
         """Show an error across the top of the window until it is closed."""
-        self._banner.show_message(message)
+        self._banner.show_error(message)
 
     def offer(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]]) -> None:
-        """Show a message in the banner with a button per choice; a click closes it and calls the slot."""
-        self._banner.show_message(message, choices)
+        """Show a message in the banner until a choice is clicked, which calls its slot, or it is closed."""
+        self._banner.offer(message, choices)
 
     @property
     def error(self) -> str:
@@ -153,13 +150,10 @@ class DesktopWindow(KatanaWindow):
         dock.dockLocationChanged.connect(lambda _area: self._titles.start())
         dock.visibilityChanged.connect(lambda _visible: self._titles.start())
         self._docks[name] = dock
-        if isinstance(inner := tab.getWidget(), Messages):
-            title = dock.windowTitle()
-            inner.unseen_changed.connect(
-                lambda count: dock.setWindowTitle(f"{title} ({count})" if count else title)
-            )
-            dock.visibilityChanged.connect(inner.set_in_sight)
-            inner.unseen_changed.emit(inner.unseen)
+        log = active_log()
+        if log is not None and isinstance(tab.getWidget(), Messages):
+            dock.visibilityChanged.connect(log.set_in_sight)
+            self._show_unseen(log.unseen)
         Tabs.ApplySettings(tab.getWidget(), self._settings.get("tabs", {}).get(name, {}))
         return dock
 
@@ -277,6 +271,29 @@ class DesktopWindow(KatanaWindow):
         self._banner.bar = bar
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
 
+    def _add_unseen(self) -> None:
+        """Add the count of unseen warnings to the status bar: the Messages tab may be closed or covered."""
+        self._unseen = QToolButton(self)
+        self._unseen.setAutoRaise(True)
+        self._unseen.setToolTip("Warnings and errors that you have not seen: click to open Messages")
+        # The same in both palettes, with dark letters on it.
+        self._unseen.setStyleSheet("color: #1c1c1c; background: #e8a33d; padding: 0 6px;")
+        self._unseen.clicked.connect(lambda: self._open_from_menu("Messages"))
+        self.statusBar().addPermanentWidget(self._unseen)
+        self._unseen.hide()
+        log = active_log()
+        if log is not None:
+            log.unseen_changed.connect(self._show_unseen)
+            self._show_unseen(log.unseen)
+
+    def _show_unseen(self, count: int) -> None:
+        title = f"Messages ({count:,})" if count else "Messages"
+        self._unseen.setText(title)
+        self._unseen.setVisible(count > 0)
+        dock = self._docks.get("Messages")
+        if dock is not None:
+            dock.setWindowTitle(title)
+
     def _add_timeline(self) -> None:
         bar = QToolBar("Timeline", self)
         bar.setObjectName("TimelineBar")
@@ -294,7 +311,7 @@ class DesktopWindow(KatanaWindow):
     # --- Events ---
 
     def _on_opened(self, path: str) -> None:
-        self._banner.hide()
+        self._banner.clear_error()
         self.show_message(f"Opened {path}.")
 
     def _on_scene_changed(self, change: SceneChange) -> None:
@@ -326,8 +343,8 @@ class DesktopWindow(KatanaWindow):
 
     def _may_close(self) -> bool:
         self._closing.stop()
-        jobs = closing.jobs_under_way() if self._asks else []
-        if jobs:
+        jobs = closing.jobs_under_way() if self._asks else None
+        if jobs is not None and jobs.ending:
             choice = closing.ask(jobs, self)
             if choice is closing.Choice.WAIT:
                 self.show_message("The desktop closes when the last render has ended.")
@@ -337,65 +354,6 @@ class DesktopWindow(KatanaWindow):
         return self.documents.confirm_discard()
 
     def _close_if_idle(self) -> None:
-        if not closing.jobs_under_way():
+        if not closing.jobs_under_way().ending:
             self._closing.stop()
             self.close()
-
-
-class _Banner(QFrame):
-    """The banner at the top of the window: a message, a close button and a button per choice.
-
-    `bar` is the tool bar that contains the banner; the window sets it.
-    """
-
-    bar: QToolBar
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("Banner")
-        self._label = QLabel(self)
-        self._label.setWordWrap(True)
-        self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        close = QToolButton(self)
-        close.setText("✕")
-        close.setAccessibleName("Close the message")
-        close.clicked.connect(self.hide)
-        layout = QHBoxLayout()
-        layout.setContentsMargins(12, 4, 4, 4)
-        layout.addWidget(self._label, 1)
-        self._choices = QHBoxLayout()
-        self._buttons: list[QPushButton] = []
-        layout.addLayout(self._choices)
-        layout.addWidget(close)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addLayout(layout)
-
-    @property
-    def message(self) -> str:
-        """The text that is shown, or an empty string while the banner is hidden."""
-        return self._label.text() if not self.bar.isHidden() else ""
-
-    def show_message(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]] = ()) -> None:
-        """Show a message: red for an error, blue with `choices`, which are pairs of button text and slot."""
-        color = "#31506b" if choices else "#5a2b27"
-        self.setStyleSheet(
-            f"#Banner {{ background: {color}; border-radius: 3px; }}"
-            "#Banner QLabel { background: transparent; color: white; }"
-        )
-        for button in self._buttons:
-            button.deleteLater()
-        self._buttons = []
-        for text, slot in choices:
-            button = QPushButton(text, self)
-            button.clicked.connect(self.hide)
-            button.clicked.connect(lambda _=False, slot=slot: slot())
-            self._choices.addWidget(button)
-            self._buttons.append(button)
-        self._label.setText(message)
-        self.setVisible(True)
-        self.bar.setVisible(True)
-
-    def hide(self) -> None:
-        """Hide the banner and its tool bar."""
-        self.bar.setVisible(False)

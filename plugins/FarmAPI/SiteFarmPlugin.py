@@ -27,6 +27,8 @@ class SiteFarmPlugin(FarmPluginBase):
 
     farm_name = ""
     """The farm's name in KQ_FARMS."""
+    outlivesSession = True
+    """Read by the stand-in desktop when it closes: its jobs go on. Katana ignores it."""
 
     def submitJob(
         self, jobRequest: FarmAPI.FarmPluginManager.JobRequest, *args: object, **kwargs: object

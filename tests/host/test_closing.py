@@ -16,7 +16,8 @@ from pytestqt.qtbot import QtBot
 from host.app.autosave import Recovered
 from host.app.closing import describe
 from host.app.render_state import Phase
-from host.Katana.FarmAPI import Job
+from host.Katana.FarmAPI import FarmPluginManager, Job
+from host.Katana.FarmAPI.BaseFarmPlugin import BaseFarmPlugin
 from host.nodes.scene import active_scene
 from tests.host.conftest import MakeDesktop, forget_session, shut
 from tests.host.driving import WAIT_MS, open_small, trigger_preview
@@ -81,6 +82,57 @@ def test_many_jobs_are_counted_and_only_the_first_are_named() -> None:
     lines = describe([running, *[waiting] * 11], now=175.0).splitlines()
     assert lines[0] == "Key, running for 1:15" and lines[1] == "Fill, waiting"
     assert lines[-1] == "and 4 more" and len(lines) == 9
+
+
+class _Farm(BaseFarmPlugin):
+    """A farm with `count` running jobs."""
+
+    def __init__(self, count: int, *, outlives: bool) -> None:
+        self._count = count
+        self.outlivesSession = outlives
+
+    def getJobs(self, filters: list[object]) -> list[Job]:
+        return [Job(str(n), f"Key {n}", 100, 0, Job.State.kRunning, "") for n in range(self._count)]
+
+
+def test_jobs_of_a_farm_that_go_on_are_not_counted_among_those_that_end(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """Beside one that ends, the question says that they go on; alone, they are no reason to ask."""
+    desktop = make_desktop()
+    desktop.window._asks = True
+    FarmPluginManager._farms.update(
+        {"Here": _Farm(1, outlives=False), "Slurm": _Farm(3, outlives=True), "Cue": _Farm(0, outlives=True)}
+    )
+    said = answer("Wait, Then Close")
+    assert not desktop.window.close()
+    assert said()[0].startswith("A render is under way. Closing the desktop ends it.")
+    assert "3 jobs on Slurm go on" in said()[0] and "Cue" not in said()[0]
+    assert len(said()[1].splitlines()) == 1
+    FarmPluginManager._farms["Here"] = _Farm(0, outlives=False)
+    qtbot.waitUntil(lambda: not desktop.window.isVisible(), timeout=WAIT_MS)
+
+
+def test_an_offer_stays_until_it_is_answered(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """A render that starts removes an error, and an error only covers the offer."""
+    desktop = make_desktop()
+    window = desktop.window
+    chosen: list[str] = []
+    window.offer("Changes were kept.", [("Recover", lambda: chosen.append("recover"))])
+    open_small(desktop)
+    window.show_error("A file is missing.")
+    assert window.error == "A file is missing."
+    trigger_preview("Render")
+    qtbot.waitUntil(lambda: bool(desktop.renders.renders), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: window.error == "Changes were kept.", timeout=WAIT_MS)
+    render = desktop.renders.renders[0]
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert window.error == "Changes were kept."
+    recover = next(
+        each for each in window.findChildren(QPushButton) if each.text() == "Recover" and each.isVisible()
+    )
+    recover.click()
+    assert (chosen, window.error) == (["recover"], "")
 
 
 def crashed_copy(folder: Path) -> Path:

@@ -202,6 +202,25 @@ def test_warnings_that_were_not_seen_are_counted_on_the_messages_tab(
     assert dock.windowTitle() == "Messages"
 
 
+def test_a_warning_is_seen_though_the_messages_tab_is_closed(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Or was never opened: the status bar counts them, and a click opens the tab."""
+    desktop = make_desktop()
+    window, log = desktop.window, logging.getLogger("Katana")
+    dock = window.open_tab("Messages")
+    assert dock is not None
+    qtbot.waitUntil(lambda: not window._unseen.isVisible(), timeout=WAIT_MS)
+    dock.raise_()
+    qtbot.waitUntil(lambda: desktop.log._in_sight, timeout=WAIT_MS)
+    dock.close()
+    log.info("nothing much")
+    log.warning("a texture is missing")
+    qtbot.waitUntil(window._unseen.isVisible, timeout=WAIT_MS)
+    assert window._unseen.text() == "Messages (1)"
+    qtbot.mouseClick(window._unseen, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not window._unseen.isVisible(), timeout=WAIT_MS)
+    assert dock.isVisible()
+
+
 def test_the_window_comes_back_as_it_was_left(make_desktop: MakeDesktop, fresh: Path) -> None:
     """Which tabs are open, a tab's own settings and recent files are kept for the next session."""
     first = make_desktop(keeps_settings=True)

@@ -13,6 +13,7 @@ import pytest
 from Katana import FarmAPI
 from katana_queue.kq.api import JobSpec, QueueChange, Session, join_command_line
 
+from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.FarmAPI.FarmPluginManager import JobRequest
 from tests.support.live_queue import until
 
@@ -335,3 +336,17 @@ def log_of(farm: Any, job_id: str) -> str:
     """What the job's log holds."""
     path = farm.getRenderLogFilename(job_id)
     return Path(path).read_text() if path and Path(path).exists() else ""
+
+
+def test_jobs_of_the_sites_farms_outlive_the_session_and_those_of_kq_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the stand-in desktop's question says when it is closed."""
+    from katana_queue.plugins.FarmAPI.KatanaQueueFarmPlugin import KatanaQueueFarmPlugin
+    from katana_queue.plugins.FarmAPI.SiteFarmPlugin import farm_plugins
+
+    monkeypatch.setenv("KQ_FARMS", "slurm,opencue")
+    farms = {**farm_plugins(), "Katana Queue": KatanaQueueFarmPlugin}
+    monkeypatch.setattr(FarmPluginManager, "_farms", farms)
+    found = {name: FarmPluginManager._outlives_session(name) for name in farms}
+    assert len(found) == 3 and not found.pop("Katana Queue") and all(found.values())

@@ -128,6 +128,14 @@ def _packs_scenes(farm: str | None) -> bool:
     return bool(getattr(_plugin(farm), "packsScene", False))
 
 
+def _outlives_session(farm: str | None) -> bool:
+    """Return whether the farm's jobs go on after the desktop has ended.
+
+    Not in Katana's API: the plug-in's attribute `outlivesSession`, where it has one.
+    """
+    return bool(getattr(_plugin(farm), "outlivesSession", False))
+
+
 def CreateTemporaryDirectory(renderContextName: str, farm: str | None = None) -> str:
     """Call the farm's createTemporaryDirectory and return the path. Not on Qt's thread: may wait for a share.
 
