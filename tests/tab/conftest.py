@@ -71,3 +71,20 @@ def settle(qtbot: Any) -> Callable[[Callable[[], bool]], None]:
         qtbot.waitUntil(condition, timeout=60_000)
 
     return wait
+
+
+@pytest.fixture
+def events() -> Iterator[list[dict[str, Any]]]:
+    """The arguments of the events that the tab sends to monitors."""
+    from Katana import Utils
+    from katana_queue.plugins.Tabs.KatanaQueue.selection_details import JOB_SELECTED_EVENT
+
+    received: list[dict[str, Any]] = []
+
+    def handle(_type: str, _id: object, **arguments: Any) -> None:
+        received.append(arguments)
+
+    Utils.EventModule.ProcessAllEvents()  # what other tests queued
+    Utils.EventModule.RegisterEventHandler(handle, JOB_SELECTED_EVENT)
+    yield received
+    Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)

@@ -113,10 +113,17 @@ def test_a_click_on_a_frame_selects_its_task_and_shows_it(
 
 
 def test_a_click_on_a_frame_of_a_chunk_shows_the_picture_of_that_frame(
-    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Path
+    tab: Any,
+    queue: FakeQueue,
+    settle: Settle,
+    qtbot: Any,
+    tmp_path: Path,
+    events: list[dict[str, Any]],
 ) -> None:
-    """The task has one latest picture; each of its frames has a file, which *Open Picture* takes, too. Of a
-    frame that is not written yet, a message says so until it is."""
+    """The task has one latest picture, each of its frames a file, which *Open Picture* and monitors get, too. Of
+    a frame that is not written yet, a message says so until it is."""
+    from Katana import Utils
+
     files = {frame: tmp_path / f"a.{frame:04d}.png" for frame in range(1, 9)}
     for frame in (1, 2):
         picture_file(files[frame], Qt.GlobalColor.red)
@@ -151,9 +158,13 @@ def test_a_click_on_a_frame_of_a_chunk_shows_the_picture_of_that_frame(
     settle(lambda: tab.picture.canvas.has_picture)
     tab.actions_of_jobs.copy_picture_path.trigger()
     assert QGuiApplication.clipboard().text() == str(files[1])
+    Utils.EventModule.ProcessAllEvents()
+    assert (events[-1]["task"], events[-1]["picture"]) == (0, str(files[1]))
     click(3)
     settle(lambda: shown() == [str(files[3])] and "not written" in tab.picture.canvas._message)
     assert tab.view.current() == (job.id, 0)
+    Utils.EventModule.ProcessAllEvents()
+    assert (events[-1]["task"], events[-1]["picture"]) == (0, str(files[3]))
     picture_file(files[3], Qt.GlobalColor.blue)
     queue.tasks_of[job.id][0] = TaskRecord(
         job_id=job.id, index=0, state=TaskState.RUNNING, label="frames 1-4", picture=str(files[3])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -157,23 +156,6 @@ def test_thumbnail_and_picture(tab: Any, queue: FakeQueue, tmp_path: Path, settl
     assert bigger.save(str(path))
     queue.set("job000001", progress=0.5)
     settle(lambda: "128 × 72" in tab.picture.title)
-
-
-@pytest.fixture
-def events() -> Iterator[list[dict[str, Any]]]:
-    """The arguments of the events that the tab sends to monitors."""
-    from Katana import Utils
-    from katana_queue.plugins.Tabs.KatanaQueue.selection_details import JOB_SELECTED_EVENT
-
-    received: list[dict[str, Any]] = []
-
-    def handle(_type: str, _id: object, **arguments: Any) -> None:
-        received.append(arguments)
-
-    Utils.EventModule.ProcessAllEvents()  # what other tests queued
-    Utils.EventModule.RegisterEventHandler(handle, JOB_SELECTED_EVENT)
-    yield received
-    Utils.EventModule.UnregisterEventHandler(handle, JOB_SELECTED_EVENT)
 
 
 def test_monitors_are_told_what_is_selected(
