@@ -18,6 +18,8 @@ from .states import TaskState
 __all__ = ["RenderOrder", "file_exists", "picture_file", "select_frames", "tasks_to_render"]
 
 _STATES = tuple(TaskState)
+MAX_RANGES = 100_000
+"""Most ranges that frames may be divided into, so that the queue reads them in a fraction of a second."""
 
 
 class RenderOrder(StrEnum):
@@ -149,6 +151,11 @@ def _ends_first(chunks: list[range]) -> list[range]:
 
 
 def _written(ranges: Sequence[range]) -> str:
+    if len(ranges) > MAX_RANGES:
+        raise BadInput(
+            f"the frames form {len(ranges):,} ranges, more than {MAX_RANGES:,}: use a larger --chunk, or "
+            "divide them among several jobs"
+        )
     parts = []
     for each in ranges:
         step = f"x{each.step}" if each.step > 1 else ""

@@ -166,7 +166,7 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
     submit.add_argument("--chunk", type=_whole, default=1, metavar="N", help="frames per task; default: 1")
     submit.add_argument(
         "--order",
-        choices=[*RenderOrder],
+        choices=[each.value for each in RenderOrder],
         help="first-to-last, or ends-first: the ends, then the middle of each gap; default: as in --frames",
     )
     submit.add_argument(

@@ -51,6 +51,14 @@ def test_the_frames_of_a_task_stay_together() -> None:
     assert stepped.frames == "1-5x2,25-29x2,13-17x2,7-11x2,19-23x2"
 
 
+def test_a_million_frames_are_not_put_in_order_one_by_one() -> None:
+    """The queue would have to read a text of megabytes; in chunks they are few."""
+    with pytest.raises(BadInput, match="--chunk"):
+        select_frames(spec_of("1-200000"), RenderOrder.ENDS_FIRST, skip_existing=False)
+    spec = select_frames(spec_of("1-200000", chunk=1000), RenderOrder.ENDS_FIRST, skip_existing=False)
+    assert spec.frames.startswith("1-1000,199001-200000,")
+
+
 def test_frames_whose_picture_exists_are_skipped() -> None:
     """The frames that are left keep their steps; without `order`, their places."""
     there = {Path(f"/out/a.{frame:04d}.exr") for frame in (3, 5, 11)}.__contains__

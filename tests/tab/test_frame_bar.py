@@ -120,8 +120,8 @@ def test_a_click_on_a_frame_of_a_chunk_shows_the_picture_of_that_frame(
     tmp_path: Path,
     events: list[dict[str, Any]],
 ) -> None:
-    """The task has one latest picture, each of its frames a file, which *Open Picture* and monitors get, too. Of
-    a frame that is not written yet, a message says so until it is."""
+    """The task has one latest picture, each of its frames a file; *Open Picture* and monitors get that, too.
+    Of a frame that is not written yet, a message says so until it is."""
     from Katana import Utils
 
     files = {frame: tmp_path / f"a.{frame:04d}.png" for frame in range(1, 9)}
