@@ -29,6 +29,8 @@ from .selected_job import SelectedJob
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
 """Queued by a farm plug-in's tab when another job or task is selected, or one of its facts has changed."""
+_MAX_FACT = 60
+"""Longer texts of a picture's header are cut to this many characters."""
 _VIEW_CHANGED_EVENT = "catalog_clientViewChanged"
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
@@ -243,8 +245,7 @@ class Monitor(BaseTab):
         other, render = self._other, self._other_render
         assert other is not None
         details = [other.picture.name] if other.picture is not None else []
-        if render is not None:
-            details += _facts(render)
+        details += _facts_in(self._view.image) or (_facts(render) if render is not None else [])
         self._details.setText(",  ".join(details))
         phase = other.phase or (render.phase if render is not None else None)
         elapsed = _elapsed(render) if render is not None and other.task is None else ""
@@ -356,6 +357,7 @@ class Monitor(BaseTab):
         if render is None:
             if self._other is not None and path == str(self._other.picture):
                 self._set_image(image)
+                self._show_other_facts()
         elif path == str(render.picture_file):
             self._pictures.put_file(render.sequence_id, image)
 
@@ -395,6 +397,12 @@ def _facts(render: Render) -> list[str]:
     """Return the camera and the samples of `render`, as far as they are known."""
     facts = [render.camera] if render.camera else []
     return [*facts, f"{render.samples} samples"] if render.samples else facts
+
+
+def _facts_in(image: QImage) -> list[str]:
+    """Return the camera and the samples in the header of a picture of renderboot; else nothing."""
+    camera, samples = (image.text(name)[:_MAX_FACT] for name in ("camera", "samples"))
+    return [camera, *([f"{samples} samples"] if samples else [])] if camera else []
 
 
 def _phase_text(phase: Phase, state: str = "") -> str:

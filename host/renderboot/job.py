@@ -35,6 +35,8 @@ _LISTEN_S = 0.25
 """How often progress is polled; signals and finished passes are handled at once."""
 _STILL_READING_S = 15.0
 """How often the log reports that the scene is still being read."""
+_PNG_TEXTS = ("node", "frame", "renderer", "camera", "samples")
+"""The metadata in the header of a PNG, which the Monitor shows. Paths and times are only in the EXR's."""
 _NO_CAMERA = "(automatic: frames the scene)"
 _STOP_TIMEOUT_S = 1.0
 """How long a cancelled pass may take before the picture is saved without it."""
@@ -186,12 +188,15 @@ class _Job:
     def _write_png(self, picture: Picture) -> None:
         """Write the current picture; the first time, the stored preview instead."""
         preview, self._preview = self._preview, None
-        self._publish(picture.pixels() if preview is None else preview)
+        samples = picture.samples_done() if preview is None else 0.0
+        self._publish(picture.pixels() if preview is None else preview, samples)
         self._written_at = time.monotonic()
 
-    def _publish(self, pixels: Pixels) -> None:
+    def _publish(self, pixels: Pixels, samples: float) -> None:
         """Write the PNG, and send the same bytes to the desktop if it is connected."""
-        encoded = png(framed(pixels, self._header(0.0)))
+        header = self._header(samples)
+        about = {name: header.about[name] for name in _PNG_TEXTS if header.about.get(name)}
+        encoded = png(framed(pixels, header), about)
         if self._sender is not None:
             self._sender.send_picture(encoded)
         if write_encoded(self._png, encoded) and self._report.has_picture:
@@ -223,7 +228,7 @@ class _Job:
         done = picture.samples_done()
         if self._arguments.method == "diskRender":
             # No EXR: skip-existing checks and compositing would take it for a finished frame.
-            self._publish(picture.pixels())
+            self._publish(picture.pixels(), done)
         else:
             self._write_both(picture)
         shown = f"{done:.0f}" if done >= 1 else f"{done:.2f}"
@@ -232,11 +237,12 @@ class _Job:
 
     def _write_both(self, picture: Picture) -> None:
         pixels = picture.pixels()
-        self._publish(pixels)
-        write_exr(self._exr, pixels, self._header(picture.samples_done()))
+        samples = picture.samples_done()
+        self._publish(pixels, samples)
+        write_exr(self._exr, pixels, self._header(samples))
 
     def _header(self, samples: float) -> Header:
-        """Size and metadata of the picture; the PNG uses only size and origin."""
+        """Return the size and the metadata of the picture; the PNG has only the metadata in _PNG_TEXTS."""
         scene = self._header_facts
         if scene is None:
             return Header()

@@ -41,8 +41,8 @@ def write_encoded(path: Path, content: bytes) -> bool:
     return _replace(path, content)
 
 
-def png(pixels: Pixels) -> bytes:
-    """Return the bytes that `write_png` writes."""
+def png(pixels: Pixels, about: Mapping[str, str | int | float] | None = None) -> bytes:
+    """Return the bytes that `write_png` writes, with the texts of `about` by their names in the header."""
     height, width = pixels.shape[:2]
     curve = srgb(pixels[..., :3])
     curve *= 255.0
@@ -59,6 +59,7 @@ def png(pixels: Pixels) -> bytes:
         b"\x89PNG\r\n\x1a\n"
         + _png_chunk(b"IHDR", header)
         + _png_chunk(b"sRGB", b"\0")
+        + b"".join(_png_text(name, str(value)) for name, value in (about or {}).items())
         + _png_chunk(b"IDAT", zlib.compress(lines.data, 3))
         + _png_chunk(b"IEND", b"")
     )
@@ -153,6 +154,11 @@ def srgb(linear: Pixels) -> Pixels:
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _png_text(name: str, text: str) -> bytes:
+    # Uncompressed, without language and translated name.
+    return _png_chunk(b"iTXt", name.encode("latin-1") + b"\0\0\0\0\0" + text.encode("utf-8", "replace"))
 
 
 def _exr_attribute(name: bytes, kind: bytes, value: bytes) -> bytes:

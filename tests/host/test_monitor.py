@@ -173,10 +173,13 @@ def test_a_selected_job_that_is_no_render_of_this_session_has_its_state(
     picture = tmp_path / "key.png"
     image = QImage(40, 20, QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.blue)
+    image.setText("camera", "/World/Front")  # as renderboot does
+    image.setText("samples", "16")
     assert image.save(str(picture))
     select(**farm, picture=str(picture), state="Running", reason="")
     assert not monitor().message
     qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
+    assert "key.png, /World/Front, 16 samples" in monitor().header
     select(**farm, picture=str(picture), state="Completed", reason="")
     assert Phase.COMPLETED.value in monitor().header and monitor().view.image.width() == 40
 

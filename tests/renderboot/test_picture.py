@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QImage
 
 from host.renderboot.errors import RenderBootError
-from host.renderboot.picture import write_exr, write_png
+from host.renderboot.picture import png, write_exr, write_png
 from host.renderboot.renderers.mitsuba.engine import dr, mi
 from tests.renderboot.stages import read_png
 
@@ -40,6 +41,14 @@ def test_png_survives_values_that_are_no_colours(tmp_path: Path) -> None:
     back = read_png(tmp_path / "a.png")
     assert back[0, 0].tolist() == [0, 0, 0]
     assert back[1, 1].tolist() == [255, 255, 255]
+
+
+def test_a_png_has_texts(tmp_path: Path) -> None:
+    """Which other programs read, with letters of any language."""
+    (tmp_path / "a.png").write_bytes(png(_ramp(), {"camera": "/World/Frön-カメラ", "samples": 16}))
+    image = QImage(str(tmp_path / "a.png"))
+    assert (image.text("camera"), image.text("samples")) == ("/World/Frön-カメラ", "16")
+    assert (image.width(), image.height()) == (23, 37)
 
 
 def test_exr_keeps_light_above_white(tmp_path: Path) -> None:

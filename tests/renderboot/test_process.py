@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QImage
 
 from host.renderboot import check_files
 from host.renderboot.picture import write_exr
@@ -100,6 +101,8 @@ def test_a_picture_comes_with_progress_and_timings(red_ball: Path, tmp_path: Pat
     assert ended.code == 0, ended.text
     picture = read_png(output)
     assert picture.shape == (40, 40, 3)
+    texts = QImage(str(output))
+    assert all(texts.text(name) for name in ("renderer", "camera", "samples")), texts.textKeys()
     assert picture[20, 20, 0] > 100 > picture[20, 20, 1]
     assert picture[2, 2].tolist() == [255, 255, 255]
     assert output.with_suffix(".exr").stat().st_size > 0
