@@ -509,11 +509,11 @@ def test_a_tab_of_its_first_size_shows_eight_lines_and_one_less_beside_a_banner(
         log = str(write(tmp_path / "render.log", 100))
         queue.change([make_job(1, JobState.RUNNING, log_file=log)], status=ConnectionStatus.CONNECTED)
         settle(lambda: tab.log._state.line_count == 100)
-        assert len(list(tab.log.view._rows_in_sight())) >= 8
+        settle(lambda: len(list(tab.log.view._rows_in_sight())) >= 8)
         queue.change(queue=QueueRecord(paused=True, agents_wanted=2))
         settle(lambda: tab.banner.isVisible())
         settle(lambda: tab.banner.height() + tab.splitter.height() < tab.height())
-        assert len(list(tab.log.view._rows_in_sight())) >= 7
+        settle(lambda: len(list(tab.log.view._rows_in_sight())) >= 7)
     finally:
         close_tab(tab)
 
