@@ -233,8 +233,13 @@ def _user() -> str:
 
 
 def _free_ports(count: int) -> int:
-    """The first of `count` ports in a row that are free now."""
-    for first in range(21000, 60000, 37):
+    """The first of `count` ports in a row that are free now, below those that systems choose themselves.
+
+    Each process begins elsewhere: two that look at the same moment would find the same ports free.
+    """
+    step, most = 37, 11000
+    begin = os.getpid() * step
+    for first in (21000 + (begin + offset) % most for offset in range(0, most, step)):
         try:
             sockets = [socket.create_server(("127.0.0.1", first + number)) for number in range(count)]
         except OSError:
