@@ -171,12 +171,12 @@ def test_a_user_without_a_profile_folder(
     powershell: Wine, profile: Path, katana: Path, launcher: RemoteLauncher, tmp_path: Path
 ) -> None:
     """The step that needs the folder names it; nothing is written beside the folders of other users."""
-    missing = windows_path(USERS / "nobody")
+    missing = windows_path(USERS / "no profile")
     with WindowsServer(tmp_path / "machine", powershell, profile, KQ_TEST_PROFILE=missing) as machine:
         result = launcher.start(target(machine, katana), Reports())
         assert nothing_left(machine)
     assert not result.ok and missing in result.message, result.message
-    assert result.steps[-1].name == "Disk" and not (USERS / "nobody").exists()
+    assert result.steps[-1].name == "Disk" and not (USERS / "no profile").exists()
 
 
 def test_a_home_on_a_share_without_a_letter(
