@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from katana_queue.kq.api import Session, Settings, start_session
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPixmap
+from PySide6.QtWidgets import QInputDialog, QLineEdit
 
 from tests.remote.test_dialog import LEFT, answer, steps
 from tests.support.live_queue import until
@@ -116,3 +118,54 @@ def test_from_the_first_check_to_the_last_stop(
     taken = settle(dialog, qtbot)
     assert taken["Result"].startswith("No Agent of this session"), taken
     until(lambda: not any(machine.processes().values()), "all to be gone", 300)
+
+
+def test_by_the_tunnel_with_a_passphrase_until_the_host_key_changes(
+    dialog: LaunchRemoteAgentsDialog, session: Session, machine: WindowsServer, katana: Path, qtbot: Any
+) -> None:
+    """All by the dialog: a wrong passphrase is asked for again, a changed host key is refused."""
+    key = machine.make_key(machine.folder / "with a passphrase", "schöne Worte")
+    machine.authorize(key)
+    dialog.host.setEditText(machine.address)
+    dialog.port.setValue(machine.port)
+    dialog.key.setEditText(str(key))
+    dialog.num_agents.setValue(1)
+    dialog.tunnel.setChecked(True)
+    dialog.katana_root.setText(windows_path(katana))
+    qtbot.mouseClick(dialog.start, LEFT)
+    answer(dialog, qtbot, "Accept")
+    assert "Wrong" not in type_passphrase(dialog, qtbot, "wrong")
+    assert "Wrong" in type_passphrase(dialog, qtbot, "schöne Worte", again=True)
+    taken = settle(dialog, qtbot)
+    assert taken["Registration"] == "1 Agent has registered with the queue", taken
+    _, _, picture = await_render(session.client, session.settings.data_root)
+    assert picture.width() == 480
+    qtbot.mouseClick(dialog.stop, LEFT)
+    taken = settle(dialog, qtbot)
+    assert taken["Result"].startswith("No Agent of this session"), taken
+    until(lambda: not any(machine.processes().values()), "all to be gone", 300)
+    machine.close()
+    machine.new_host_key()
+    machine.start()
+    qtbot.mouseClick(dialog.start, LEFT)
+    taken = settle(dialog, qtbot)
+    assert "HAS CHANGED" in taken["Host key"], taken
+    assert not any(machine.processes().values())
+
+
+def type_passphrase(dialog: LaunchRemoteAgentsDialog, qtbot: Any, text: str, *, again: bool = False) -> str:
+    """Type into the question for a passphrase, and press Return; returns the question."""
+
+    def box() -> QInputDialog | None:
+        shown = [each for each in dialog.findChildren(QInputDialog) if each.isVisible()]
+        return next((each for each in shown if again == ("Wrong" in each.labelText())), None)
+
+    qtbot.waitUntil(lambda: box() is not None, timeout=300_000)
+    question = box()
+    assert question is not None
+    asked = question.labelText()
+    [field] = question.findChildren(QLineEdit)
+    assert field.echoMode() == QLineEdit.EchoMode.Password
+    field.insert(text)  # keyClicks knows ASCII alone
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    return asked
