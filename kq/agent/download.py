@@ -9,13 +9,14 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from .. import messages as m
 from ..files import create_file, is_safe_relative_path
 from ..plain_text import quoted
+from ..wire import AgentWire
 
 __all__ = ["FolderDownload"]
 
@@ -36,20 +37,17 @@ class FolderDownload:
         files: the folder's files, by relative path.
     """
 
-    def __init__(
-        self, agent_id: str, attempt: str, target: Path, store: Path, send: Callable[[m.FetchUpdate], object]
-    ) -> None:
+    def __init__(self, agent_id: str, attempt: str, target: Path, store: Path, wire: AgentWire) -> None:
         """
         Args:
             target: the folder to create.
             store: the folder in which files are kept by their hash.
-            send: sends a message to the server; messages may be lost.
         """
         self._agent = agent_id
         self._attempt = attempt
         self._target = target
         self._store = store
-        self._send = send
+        self._wire = wire
         self.failed = ""
         self.files: dict[str, m.FolderEntry] = {}
         self.fetched_bytes = 0
@@ -232,7 +230,7 @@ class FolderDownload:
 
     def _ask(self, path: str, offset: int) -> None:
         self._last_ask = time.monotonic()
-        self._send(
+        self._wire.send_update(
             m.FetchUpdate(
                 agent=self._agent, attempt=self._attempt, path=path, offset=offset, receipt=self._receipt
             )

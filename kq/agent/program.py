@@ -257,7 +257,7 @@ class Agent:
             from .remote_attempt import RemoteAttempt  # late: local Agents start sooner
 
             self._remote = RemoteAttempt(
-                order, environment, self.id, self._site, self._wire.send_update, self._standby,
+                order, environment, self.id, self._site, self._wire, self._standby,
                 self.config.min_free_bytes,
             )  # fmt: skip
             self._attempt = self._remote

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from .. import messages as m
 from ..agent_config import Site
 from ..states import Outcome
+from ..wire import AgentWire
 from . import remote_machine as r
 from .attempt import Attempt
 from .attempt_machine import Stop, TimePassed
@@ -42,7 +43,7 @@ class RemoteAttempt:
         environment: Mapping[str, str],
         agent_id: str,
         site: Site,
-        send: Callable[[msgspec.Struct], object],
+        wire: AgentWire,
         standby: Standby,
         min_free_bytes: int = 0,
     ) -> None:
@@ -50,7 +51,6 @@ class RemoteAttempt:
         Args:
             order: as the server sent it, with the desktop's paths.
             site: this machine's paths, and whether files are transferred.
-            send: sends an update to the server; updates may be lost.
             standby: may have a process ready for the render.
             min_free_bytes: free space that the log must leave on this machine's disk.
         """
@@ -70,10 +70,10 @@ class RemoteAttempt:
             self._order = msgspec.structs.replace(self._order, log_file=str(self._folder / "log"))
         self._inner: Attempt | None = None
         self._fetch = FolderDownload(
-            agent_id, order.attempt, self._copy or self._folder, Path(site.work) / "files", send
+            agent_id, order.attempt, self._copy or self._folder, Path(site.work) / "files", wire
         )
-        self._log = LogUpload(agent_id, order.attempt, Path(self._order.log_file), send)
-        self._files = FileUpload(agent_id, order.attempt, send)
+        self._log = LogUpload(agent_id, order.attempt, Path(self._order.log_file), wire)
+        self._files = FileUpload(agent_id, order.attempt, wire)
         self._machine = r.RemoteMachine()
         self._before: dict[str, tuple[int, int]] = {}
         """The folder's files before the render began: size, and time of modification in ns."""

@@ -11,12 +11,12 @@ import os
 import stat
 import time
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from .. import messages as m
 from ..files import BINARY
+from ..wire import AgentWire
 
 __all__ = ["FileUpload", "LogUpload"]
 
@@ -50,13 +50,11 @@ def _check_regular(status: os.stat_result) -> None:
 class LogUpload:
     """The upload of one log, while it grows. To be used from one thread; no method blocks."""
 
-    def __init__(
-        self, agent_id: str, attempt: str, path: Path, send: Callable[[m.LogUpdate], object]
-    ) -> None:
+    def __init__(self, agent_id: str, attempt: str, path: Path, wire: AgentWire) -> None:
         self._agent = agent_id
         self._attempt = attempt
         self._path = path
-        self._send = send
+        self._wire = wire
         self._file: IO[bytes] | None = None
         self._sent = 0
         self._received = 0
@@ -81,7 +79,7 @@ class LogUpload:
                 data = self._file.read(m.STREAM_PART_BYTES)
                 if not data:
                     return
-                self._send(
+                self._wire.send_update(
                     m.LogUpdate(agent=self._agent, attempt=self._attempt, offset=self._sent, data=data)
                 )
                 self._sent += len(data)
@@ -123,10 +121,10 @@ class LogUpload:
 class FileUpload:
     """The upload of files, one after the other. To be used from one thread; no method blocks."""
 
-    def __init__(self, agent_id: str, attempt: str, send: Callable[[m.FileUpdate], object]) -> None:
+    def __init__(self, agent_id: str, attempt: str, wire: AgentWire) -> None:
         self._agent = agent_id
         self._attempt = attempt
-        self._send = send
+        self._wire = wire
         self._queue: deque[tuple[Path, str]] = deque()
         self._file: IO[bytes] | None = None
         self._target = ""
@@ -199,7 +197,7 @@ class FileUpload:
                 return
             self._hash.update(data)
             last = self._sent + len(data) == self._size
-            self._send(
+            self._wire.send_update(
                 m.FileUpdate(
                     agent=self._agent,
                     attempt=self._attempt,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 
 from .jobs import Job
 
@@ -21,8 +20,7 @@ class ReadyJobs:
     ended and removed jobs do not stay in memory.
     """
 
-    def __init__(self, is_eligible: Callable[[Job], bool]) -> None:
-        self._is_eligible = is_eligible
+    def __init__(self) -> None:
         self._by_priority: list[tuple[int, int, int, Job]] = []
         self._by_age: list[tuple[int, int, Job]] = []
         self._turn = 0
@@ -62,7 +60,7 @@ class ReadyJobs:
         while heap:
             priority, _, _, job = heap[0]
             if job.listed_priority == -priority:
-                if self._is_eligible(job):
+                if _is_eligible(job):
                     return job
                 job.listed_priority = None
             heapq.heappop(heap)
@@ -73,7 +71,7 @@ class ReadyJobs:
         heap = self._by_age
         while heap:
             job = heap[0][2]
-            if self._is_eligible(job):
+            if _is_eligible(job):
                 return job
             job.listed_age = False
             heapq.heappop(heap)
@@ -84,7 +82,7 @@ class ReadyJobs:
         jobs = {id(entry[-1]): entry[-1] for heap in (self._by_priority, self._by_age) for entry in heap}
         self._by_priority, self._by_age = [], []
         for job in jobs.values():
-            eligible = self._is_eligible(job)
+            eligible = _is_eligible(job)
             job.listed_priority = job.priority if eligible else None
             job.listed_age = eligible
             if eligible:
@@ -94,3 +92,11 @@ class ReadyJobs:
         heapq.heapify(self._by_priority)
         heapq.heapify(self._by_age)
         self._sweep_at = max(_SWEEP_AT_LEAST, 2 * len(self))
+
+
+def _is_eligible(job: Job) -> bool:
+    """Whether a task of `job` may be assigned now."""
+    if not job.waiting or job.removing:
+        return False
+    limit = job.spec.max_parallel
+    return not job.unmet_dependencies and not (limit and job.on_agents >= limit)

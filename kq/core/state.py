@@ -71,7 +71,7 @@ class CoreState:
         """By job id: ids of the jobs that wait for it, in order. The inner dict is an ordered set."""
         self.free: OrderedDict[str, Agent] = OrderedDict()
         """Agents that may be free, the next one last; `dispatch` checks each before it assigns a task."""
-        self.ready = ReadyJobs(self.is_eligible)
+        self.ready = ReadyJobs()
         self.restored_assignments: dict[str, tuple[str, int, int]] = {}
         """During a restore from the journal, by Agent: job, task and attempt number of what it ran."""
         self.paused = False
@@ -129,13 +129,6 @@ class CoreState:
         return self.jobs[agent.desired[0]], agent.desired[1]
 
     # --- Steps that handlers share ---
-
-    def is_eligible(self, job: Job) -> bool:
-        """Whether a task of `job` may be assigned now."""
-        if not job.waiting or job.removing:
-            return False
-        limit = job.spec.max_parallel
-        return not job.unmet_dependencies and not (limit and job.on_agents >= limit)
 
     def add_ready_job(self, job: Job) -> None:
         """List `job` among those that tasks are assigned from, when it has waiting tasks."""

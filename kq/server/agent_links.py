@@ -8,8 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from .. import messages as m
-from ..wire import ServerWire
-from .key_limits import KeyLimits
+from ..wire import KeyLimits, ServerWire
 
 __all__ = ["LOCAL_ROLE", "AgentLinks"]
 

@@ -10,15 +10,17 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import messages as m
+from .. import process
 from .fair_queue import FairQueue
+from .returned_files import ReturnedPaths
 from .stream_files import FolderLists, FreeSpace, IncomingFiles, KnownHashes, append_log, read_part
 
-__all__ = ["Answer", "FileWork", "FileWorkers", "Streamed", "refusal"]
+__all__ = ["Answer", "Answers", "FileWork", "FileWorkers", "Streamed", "refusal"]
 
 Streamed = m.LogUpdate | m.FileUpdate | m.FetchUpdate
 Answer = m.StreamedOrder | m.FolderOrder | m.FilePartOrder
@@ -57,24 +59,38 @@ class FileWork(NamedTuple):
         return self.root or self.target.parent
 
 
+class Answers:
+    """Agents and answers for them, from the worker threads for the server's."""
+
+    def __init__(self, wake: process.SignalWake) -> None:
+        """`wake`: ends the server's wait for messages when there is an answer."""
+        self._wake = wake
+        self._waiting: deque[tuple[str, Answer]] = deque()
+
+    def put(self, agent: str, answer: Answer) -> None:
+        """Add an answer. For the worker threads."""
+        self._waiting.append((agent, answer))
+        self._wake.wake()
+
+    def take(self) -> Iterator[tuple[str, Answer]]:
+        """Yield and remove what is there, with the Agent of each. For the server's thread."""
+        while self._waiting:
+            yield self._waiting.popleft()
+
+
 class FileWorkers:
     """The threads, which begin and end as they are needed. Methods are for the server's thread."""
 
-    def __init__(
-        self,
-        min_free_bytes: int,
-        returned: Callable[[str], frozenset[str]],
-        answer: Callable[[str, Answer], None],
-    ) -> None:
+    def __init__(self, min_free_bytes: int, returned: ReturnedPaths, answers: Answers) -> None:
         """
         Args:
             min_free_bytes: free space to leave on a disk.
-            returned: by job id, paths in its temporary folder that Agents returned. Called by the threads.
-            answer: called by the threads with an Agent and an answer for it.
+            returned: files that Agents returned, which they are not sent.
+            answers: takes the threads' answers.
         """
         self._min_free_bytes = min_free_bytes
         self._returned = returned
-        self._answer = answer
+        self._answers = answers
         self._lock = threading.Lock()
         """Guards `_workers` and the queues."""
         self._workers: dict[Path, _Worker] = {}
@@ -88,17 +104,15 @@ class FileWorkers:
             if worker is None:
                 if len(self._workers) >= _MAX_FOLDERS:
                     return "files of too many folders at a time"
-                worker = self._workers[work.folder] = self._new_worker(work.folder)
+                worker = _Worker(
+                    work.folder, self._workers, self._lock, self._used, self._files(), self._answers
+                )
+                self._workers[work.folder] = worker
             return worker.put(key, work)
 
-    def _new_worker(self, folder: Path) -> _Worker:
-        def forget() -> None:
-            self._workers.pop(folder, None)
-
-        return _Worker(folder, self._lock, self._used, forget, self._do, self._answer, self._files())
-
     def _files(self) -> _Files:
-        return _Files(IncomingFiles(), FolderLists(known=self._known), FreeSpace(self._min_free_bytes))
+        lists, space = FolderLists(known=self._known), FreeSpace(self._min_free_bytes)
+        return _Files(IncomingFiles(), lists, space, self._returned)
 
     def attempt_over(self, agent: str, attempt: str) -> None:
         """Drop the queued work and the incomplete files of an attempt that ended or was lost."""
@@ -117,9 +131,16 @@ class FileWorkers:
             # A share that does not respond must not keep the session from ending.
             worker.thread.join(max(until - time.monotonic(), 0.0))
 
-    # --- On the worker threads ---
 
-    def _do(self, work: FileWork, files: _Files) -> Answer | None:
+class _Files(NamedTuple):
+    """What one thread keeps of the files that it handles."""
+
+    incoming: IncomingFiles
+    lists: FolderLists
+    space: FreeSpace
+    returned: ReturnedPaths
+
+    def handle(self, work: FileWork) -> Answer | None:
         """Read or write the files of `work` and return the answer.
 
         Returns None when a folder's list takes longer than one turn: `work` is to be queued again.
@@ -129,20 +150,20 @@ class FileWorkers:
         """
         message = work.message
         if isinstance(message, m.LogUpdate):
-            files.space.claim(work.target, len(message.data), len(message.data))
+            self.space.claim(work.target, len(message.data), len(message.data))
             received = append_log(work.target, message.offset, message.data)
             return m.StreamedOrder(attempt=message.attempt, received=received)
         if isinstance(message, m.FileUpdate):
             if work.root is not None and not _is_below(work.target, work.root):
                 return refusal(message, f"{message.path} leads out of the job's temporary folder")
-            files.space.claim(work.target, message.size - message.offset, len(message.data))
-            received, refused = files.incoming.take(work.target, message)
+            self.space.claim(work.target, message.size - message.offset, len(message.data))
+            received, refused = self.incoming.take(work.target, message)
             return m.StreamedOrder(
                 attempt=message.attempt, path=message.path, received=received, refused=refused
             )
         if not message.path:
-            skip = self._returned(message.attempt.partition("/")[0])
-            page = files.lists.page(message.attempt, work.target, message.offset, skip)
+            skip = self.returned.of(message.attempt.partition("/")[0])
+            page = self.lists.page(message.attempt, work.target, message.offset, skip)
             if page is None:
                 return None
             entries, more = page
@@ -150,7 +171,7 @@ class FileWorkers:
                 attempt=message.attempt, first=message.offset, files=entries, more=more, receipt=work.receipt
             )
         # A link to a file elsewhere may be read when the folder's list has it.
-        is_listed = files.lists.has(message.attempt, message.path)
+        is_listed = self.lists.has(message.attempt, message.path)
         if not is_listed and not _is_below(work.target / message.path, work.target):
             return refusal(message, f"{message.path} is not in the job's temporary folder")
         data = read_part(work.target / message.path, message.offset)
@@ -159,28 +180,27 @@ class FileWorkers:
         )
 
 
-class _Files(NamedTuple):
-    """What one thread keeps of the files that it handles."""
-
-    incoming: IncomingFiles
-    lists: FolderLists
-    space: FreeSpace
-
-
 class _Worker:
     """One thread. Its methods are called with the lock held; `_run` and what it calls are the thread's."""
 
     def __init__(
         self,
         folder: Path,
+        workers: dict[Path, _Worker],
         lock: threading.Lock,
         used: dict[str, int],
-        forget: Callable[[], None],
-        do: Callable[[FileWork, _Files], Answer | None],
-        answer: Callable[[str, Answer], None],
         files: _Files,
+        answers: Answers,
     ) -> None:
+        """
+        Args:
+            folder: the one whose files it handles.
+            workers: by folder, of which it removes itself when its thread ends.
+            lock: guards `workers` and the queues of all of them.
+            used: by key, the bytes of waiting work in all queues.
+        """
         self._folder = folder
+        self._workers = workers
         self._changed = threading.Condition(lock)
         """Notified when `_queue`, `_over` or `_is_ending` changes."""
         self._queue: FairQueue[FileWork] = FairQueue(used=used)
@@ -189,10 +209,8 @@ class _Worker:
         self._attempts: set[str] = set()
         """Attempts with files here that have not ended. Without any, the thread ends."""
         self._is_ending = False
-        self._forget = forget
-        self._do = do
-        self._answer = answer
         self._files = files
+        self._answers = answers
         self._began_at: float | None = None
         """Monotonic seconds since when the current work is done; None without any."""
         self._is_hanging = False
@@ -231,7 +249,7 @@ class _Worker:
         while (entry := self._next()) is not None:
             key, work = entry
             try:
-                answer = self._do(work, self._files)
+                answer = self._files.handle(work)
             except OSError as error:
                 answer = refusal(work.message, f"{error.filename or work.target}: {error.strerror or error}")
             with self._changed:
@@ -242,7 +260,7 @@ class _Worker:
                 if answer is None and work.message.attempt in self._attempts:
                     self._queue.put_back(key, work.agent, work, work.size)
             if answer is not None:
-                self._answer(work.agent, answer)
+                self._answers.put(work.agent, answer)
         self._files.incoming.close()
 
     def _next(self) -> tuple[str, FileWork] | None:
@@ -254,7 +272,7 @@ class _Worker:
                 )
                 if not self._over:
                     if not len(self._queue):
-                        self._forget()
+                        self._workers.pop(self._folder, None)
                         return None
                     self._began_at = time.monotonic()
                     return self._queue.take()

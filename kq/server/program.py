@@ -23,7 +23,7 @@ from ..logs import log_folder
 from ..own_folders import is_taken_over, owner_of
 from ..session_events import SessionEvent, report
 from ..settings import Settings
-from ..wire import Poller, ServerWire
+from ..wire import KeyLimits, Poller, ServerWire
 from .agent_links import AgentLinks
 from .agent_messages import AgentMessages
 from .change_feed import ChangeFeed
@@ -32,7 +32,6 @@ from .credentials import SessionFiles
 from .effects import Effects
 from .history import History
 from .journal_writer import JournalWriter
-from .key_limits import KeyLimits
 from .local_agents import LocalAgents
 from .remote_hosts import RemoteHosts
 from .request_handler import RequestHandler
@@ -79,9 +78,8 @@ class Server:
         self._poller = Poller()
         self._wake = process.SignalWake()
         self._files = SessionFiles(settings, options.queue_dir, options.session)
-        limits = self._key_limits = KeyLimits(time.monotonic, _log.warning)
-        keys = self._files.server_keys
-        self._wire = ServerWire(keys, limits.allow_message, limits.max_connections, limits.refuse)
+        self._key_limits = KeyLimits(time.monotonic, _log.warning)
+        self._wire = ServerWire(self._files.server_keys, self._key_limits)
         self._core = Core(_core_settings(settings))
         self._change_feed = ChangeFeed(self._core)
         self._outbox = ClientOutbox(self._wire, self._change_feed)

@@ -16,9 +16,8 @@ import msgspec
 from ..errors import Refused
 from ..plain_text import quoted
 from ..settings import MAX_AGENTS, Settings
-from ..wire import ServerWire, new_key_pair
+from ..wire import KeyLimits, ServerWire, new_key_pair
 from .credentials import LOOPBACK, SessionFiles
-from .key_limits import KeyLimits
 
 __all__ = ["RemoteHosts"]
 

@@ -13,7 +13,7 @@ from ..errors import Refused
 from ..placeholders import fill_picture
 from ..records import JobSpec
 
-__all__ = ["RETURNED_FOLDER", "ReturnLimits", "ReturnedFiles"]
+__all__ = ["RETURNED_FOLDER", "ReturnLimits", "ReturnedFiles", "ReturnedPaths"]
 
 RETURNED_FOLDER = "kq-returned"
 """Folder in a job's temporary folder for returned files that are not pictures named by the job."""
@@ -24,6 +24,8 @@ _PICTURES = (
 _LONGEST_PATH = 4096
 _MAX_FRAMES = 10_000
 """Frames of one task whose pictures count as named; those of more are returned like other files."""
+_MAX_RETURNED_OF_JOB = 100_000
+"""Most returned files of one job that are remembered, to leave them out of the folder's list."""
 
 
 class ReturnLimits(NamedTuple):
@@ -127,6 +129,30 @@ class ReturnedFiles:
             or (folder != folder.parent and any(f"{folder}{os.sep}" in text for text in self._mentioned))
         )
         return path if may_write else ""
+
+
+class ReturnedPaths:
+    """By job: paths in its temporary folder that Agents returned. Later tasks are not sent these.
+
+    Changed by the server's thread alone; `of` is thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._paths: dict[str, set[str]] = {}
+
+    def add(self, job_id: str, path: str) -> None:
+        """Remember `path`, relative and with slashes; not of a job that has too many."""
+        paths = self._paths.setdefault(job_id, set())
+        if len(paths) < _MAX_RETURNED_OF_JOB:
+            paths.add(path)
+
+    def of(self, job_id: str) -> frozenset[str]:
+        """The paths of this job."""
+        return frozenset(self._paths.get(job_id, ()))
+
+    def forget(self, job_id: str) -> None:
+        """Drop the paths of a removed job."""
+        self._paths.pop(job_id, None)
 
 
 def _named_pictures(spec: JobSpec, frames: range | None) -> frozenset[Path]:

@@ -7,7 +7,6 @@ file_workers.py read and write them.
 from __future__ import annotations
 
 import time
-from collections import deque
 from pathlib import Path
 
 from .. import messages as m
@@ -18,9 +17,9 @@ from ..files import is_safe_relative_path
 from ..records import parse_attempt_id
 from ..settings import Settings
 from .agent_links import AgentLinks
-from .file_workers import Answer, FileWork, FileWorkers, Streamed, refusal
+from .file_workers import Answers, FileWork, FileWorkers, Streamed, refusal
 from .receipts import Receipts
-from .returned_files import ReturnedFiles, ReturnLimits
+from .returned_files import ReturnedFiles, ReturnedPaths, ReturnLimits
 
 __all__ = ["Streams"]
 
@@ -30,8 +29,6 @@ _MAX_ATTEMPT_CHARS = 200
 _MAX_PATH_CHARS = 4096
 _RECEIPT_ONLY = -1
 """The offset of a FetchUpdate that confirms a receipt and requests nothing."""
-_MAX_RETURNED_OF_JOB = 100_000
-"""Most returned files of one job that are remembered, to leave them out of the folder's list."""
 
 
 class Streams:
@@ -53,18 +50,15 @@ class Streams:
         """
         self._core = core
         self._links = links
-        self._wake = wake
         self._limits = ReturnLimits(
             settings.max_log_bytes, settings.max_returned_files, settings.max_returned_bytes
         )
-        self._answers: deque[tuple[str, Answer]] = deque()
-        """Agent and answer, from the worker threads for the server's."""
-        self._workers = FileWorkers(settings.min_free_bytes, self._returned_by, self._take_answer)
+        self._answers = Answers(wake)
+        self._returned = ReturnedPaths()
+        self._workers = FileWorkers(settings.min_free_bytes, self._returned, self._answers)
         self._receipts = Receipts(time.monotonic)
         self._attempts: dict[str, ReturnedFiles] = {}
         """By attempt id: the files of each attempt that has sent something."""
-        self._returned: dict[str, set[str]] = {}
-        """By job id: paths in its temporary folder that Agents returned. Later tasks are not sent these."""
 
     def handle(self, message: Streamed) -> None:
         """Queue an Agent's message for a worker thread, or answer with a refusal at once."""
@@ -95,8 +89,8 @@ class Streams:
 
     def send_answers(self) -> None:
         """Send the answers that the worker threads have ready."""
-        while self._answers:
-            self._links.send(*self._answers.popleft())
+        for agent, answer in self._answers.take():
+            self._links.send(agent, answer)
 
     def picture_path(self, agent_id: str, attempt: str, path: str) -> str:
         """Return the path on this machine of a picture that a remote Agent reports at `path`.
@@ -110,7 +104,7 @@ class Streams:
 
     def forget_job(self, job_id: str) -> None:
         """Drop what is remembered of a removed job."""
-        self._returned.pop(job_id, None)
+        self._returned.forget(job_id)
 
     def attempt_over(self, agent_id: str, attempt: str) -> None:
         """Drop the queued messages and incomplete files of an attempt that ended or was lost."""
@@ -120,15 +114,6 @@ class Streams:
     def close(self) -> None:
         """End the worker threads after the queued messages, within 2 s; incomplete files are deleted."""
         self._workers.close()
-
-    # --- On the worker threads ---
-
-    def _take_answer(self, agent: str, answer: Answer) -> None:
-        self._answers.append((agent, answer))
-        self._wake.wake()
-
-    def _returned_by(self, job_id: str) -> frozenset[str]:
-        return frozenset(self._returned.get(job_id, ()))
 
     # --- Which files an Agent may access ---
 
@@ -174,7 +159,6 @@ class Streams:
             raise Refused(_BAD_PART)
         target = returned.place(message.path, message.size)
         relative = returned.in_folder(target)
-        paths = self._returned.setdefault(job_id, set())
-        if relative and len(paths) < _MAX_RETURNED_OF_JOB:
-            paths.add(relative)
+        if relative:
+            self._returned.add(job_id, relative)
         return FileWork(message.agent, message, target, Path(job.spec.temp_dir) if relative else None)

@@ -5,6 +5,7 @@ from .requirement import check_pyzmq
 
 # isort: split
 from .frames import FrameDecoder, VersionMismatch, encode
+from .key_limits import KeyLimits
 from .keys import KeyPair, new_key_pair
 from .peer_sockets import AgentWire, ClientWire
 from .server_sockets import Incoming, ServerWire
@@ -15,6 +16,7 @@ __all__ = [
     "ClientWire",
     "FrameDecoder",
     "Incoming",
+    "KeyLimits",
     "KeyPair",
     "Poller",
     "ServerWire",

@@ -6,7 +6,6 @@ ZeroMQ limits neither. With each message, and at its end, it names a connection 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 
 __all__ = ["Connections"]
 
@@ -17,16 +16,12 @@ class Connections:
     `accepted` and `heard` return the descriptors of connections to close, and forget these.
     """
 
-    def __init__(
-        self, max_of_role: Callable[[str], int | None], max_silent: int, max_messages: int | None = None
-    ) -> None:
+    def __init__(self, max_silent: int, max_messages: int | None = None) -> None:
         """
         Args:
-            max_of_role: the most connections of a key with this role; None: not limited.
             max_silent: the most connections that have sent no message.
             max_messages: the most messages of a connection whose key is limited; None: not limited.
         """
-        self._max_of_role = max_of_role
         self._max_silent = max_silent
         self._max_messages = max_messages
         self._silent: OrderedDict[int, None] = OrderedDict()
@@ -49,17 +44,18 @@ class Connections:
         over = max(len(self._silent) - self._max_silent, 0)
         return [self._silent.popitem(last=False)[0] for _ in range(over)]
 
-    def heard(self, fd: int, role: str) -> list[int]:
+    def heard(self, fd: int, role: str, most: int | None) -> list[int]:
         """Note a message. Of too many connections of one key, the one not heard for longest has to give way.
 
         Messages of connections that ended, or were to be closed, may still be in a queue: they are ignored.
+
+        `most`: connections that a key with this role may have; None: not limited.
         """
         if fd not in self:
             return []
         if self._roles.get(fd) != role:
             self.closed(fd)
             self._roles[fd] = role
-            most = self._max_of_role(role)
             if most is None:
                 return []
             self._limited.setdefault(role, OrderedDict())[fd] = 0
@@ -69,7 +65,7 @@ class Connections:
         found[fd] += 1
         found.move_to_end(fd)
         to_close = [fd] if self._max_messages is not None and found[fd] > self._max_messages else []
-        over = len(found) - (self._max_of_role(role) or 0)
+        over = len(found) - (most or 0)
         to_close += list(found)[:over] if over > 0 else []
         for each in to_close:
             self.closed(each)

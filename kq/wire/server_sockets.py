@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket as system_socket
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from .. import messages as m
 from ..errors import MalformedMessage, Refused
 from .connections import Connections
 from .frames import FrameDecoder, VersionMismatch, encode
+from .key_limits import KeyLimits
 from .keys import ZAP_DOMAIN, Authenticator, KeyPair
 from .receive import first_frame, whole_message
 from .sockets import (
@@ -85,22 +86,9 @@ class ServerWire:
         authenticator: the admitted keys and their roles.
     """
 
-    def __init__(
-        self,
-        keys: KeyPair,
-        allow_message: Callable[[str], bool] = lambda _role: True,
-        max_connections: Callable[[str], int | None] = lambda _role: None,
-        on_closed: Callable[[str, str], None] = lambda _role, _why: None,
-    ) -> None:
-        """
-        Args:
-            keys: the server's own.
-            allow_message: called for each message with its key's role; False drops the message.
-            max_connections: the most connections to each port of a key with this role; None: not limited.
-            on_closed: called with role and reason when a connection of a key exceeded its limit.
-        """
-        self._allow_message = allow_message
-        self._on_closed = on_closed
+    def __init__(self, keys: KeyPair, key_limits: KeyLimits) -> None:
+        """`keys`: the server's own. What exceeds `key_limits` is dropped, or its connection closed."""
+        self._key_limits = key_limits
         self._context: zmq.Context[Socket] = zmq.Context()
         # 1,000 Agents hold three connections each.
         self._context.max_sockets = 16383
@@ -119,7 +107,7 @@ class ServerWire:
         self._connections: dict[Socket, Connections] = {}
         for socket in (self._request, self._update, self._broadcast):
             most = _MAX_SUBSCRIPTIONS if socket is self._broadcast else None
-            self._connections[socket] = Connections(max_connections, _MAX_SILENT, most)
+            self._connections[socket] = Connections(_MAX_SILENT, most)
             self._monitors[socket] = self._new_monitor(socket)
         self._ports: set[int] = set()
         """All ports that were ever bound."""
@@ -260,9 +248,9 @@ class ServerWire:
         connections = self._connections[socket]
         if fd not in connections:
             self._note_connections(socket)  # it may be that new
-        for each in connections.heard(fd, role):
+        for each in connections.heard(fd, role, self._key_limits.max_connections(role)):
             self._close_connection(each)
-            self._on_closed(role, "too many connections or subscriptions")
+            self._key_limits.refuse(role, "too many connections or subscriptions")
 
     def _close_connection(self, fd: int) -> None:
         """Have ZeroMQ find that the peer is gone: it has no call to close one connection.
@@ -296,7 +284,7 @@ class ServerWire:
                 self._skip_rest(self._request)
                 continue
             peer, role = sender.bytes, self._role(frame)
-            if not self._allow_message(role):
+            if not self._key_limits.allow_message(role):
                 continue
             try:
                 message = self._requests.decode(frame.bytes)
@@ -339,7 +327,7 @@ class ServerWire:
                 self._skip_rest(self._update)
                 continue
             role = self._role(frame)
-            if not self._allow_message(role):
+            if not self._key_limits.allow_message(role):
                 continue
             try:
                 message = self._updates.decode(frame.bytes)

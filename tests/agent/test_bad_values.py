@@ -62,7 +62,7 @@ def test_a_picture_that_is_no_file_is_refused_at_once(
 
     monkeypatch.setattr(os, "open", counting)
     picture = Path(HOSTILE[name][0](tmp_path))
-    files = FileUpload("a1", "j/0/1", lambda _update: None)
+    files = FileUpload("a1", "j/0/1", wire([]))
     files.add(picture, "/desktop/picture.png")
     assert files.is_idle
     assert "not a regular file" in files.refused["/desktop/picture.png"]
@@ -72,13 +72,18 @@ def test_a_picture_that_is_no_file_is_refused_at_once(
 def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: Path) -> None:
     """One bad value must not end what comes after it."""
     sent: list[Any] = []
-    files = FileUpload("a1", "j/0/1", sent.append)
+    files = FileUpload("a1", "j/0/1", wire(sent))
     files.add(Path("/tmp/a\0b.png"), "/desktop/bad.png")  # never made
     (tmp_path / "good.png").write_bytes(b"picture")
     files.add(tmp_path / "good.png", "/desktop/good.png")
     assert "path is not valid" in files.refused["/desktop/bad.png"]
     assert [(update.path, update.data) for update in sent] == [("/desktop/good.png", b"picture")]
     files.close()
+
+
+def wire(sent: list[Any]) -> Any:
+    """The Agent's connection, which lists what it is to send."""
+    return SimpleNamespace(send_update=sent.append)
 
 
 @pytest.mark.parametrize("name", ["larger than the limit", "a path with NUL"])
@@ -89,7 +94,7 @@ def test_no_picture_that_no_desktop_shows_is_sent_while_the_job_runs(tmp_path: P
     attempt: Any = SimpleNamespace(
         _inner=SimpleNamespace(picture=lambda: named),
         _map=SimpleNamespace(to_desktop=lambda path: f"/desktop/{Path(path).name}"),
-        _files=FileUpload("a1", "j/0/1", sent.append),
+        _files=FileUpload("a1", "j/0/1", wire(sent)),
         _picture_sent=None,
         _picture_after=0.0,
     )

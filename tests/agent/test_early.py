@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from kq import messages as m
 from kq.agent_config import AgentConfig
 from kq.records import SessionRecord
-from kq.wire import Poller, ServerWire, new_key_pair
+from kq.wire import KeyLimits, Poller, ServerWire, new_key_pair
 from tests.support.live_queue import ROOT, clean_environment
 
 
@@ -40,7 +41,7 @@ def test_it_registers_once_when_its_connection_file_comes(
 ) -> None:
     """However late its server opens its ports; and works from then on: its first heartbeat follows."""
     server_keys, agent_keys = new_key_pair(), new_key_pair()
-    wire = ServerWire(server_keys)
+    wire = ServerWire(server_keys, KeyLimits(time.monotonic, print))
     try:
         wire.authenticator.roles[agent_keys.public] = "agent:local"
         request, update, broadcast = ports = wire.bind("127.0.0.1", (0, 0, 0))

@@ -12,10 +12,9 @@ import pytest
 from kq.agent_config import AgentConfig
 from kq.remote import RemoteLauncher
 from kq.server.credentials import SessionFiles
-from kq.server.key_limits import KeyLimits
 from kq.server.remote_hosts import RemoteHosts
 from kq.settings import Settings
-from kq.wire import ServerWire
+from kq.wire import KeyLimits, ServerWire
 from kq.wire.probe import PortAnswer, probe_ports
 from tests.remote.machines import RemoteMachine, Reports
 from tests.support.live_queue import LiveQueue, key_files, until
@@ -34,9 +33,9 @@ class Hosts:
 
     def _open(self) -> None:
         self.files = SessionFiles(self.settings, self._folder, "a session")
-        self.wire = ServerWire(self.files.server_keys)
-        self.files.bind(self.wire)
         self.key_limits = KeyLimits(lambda: self.now, print)
+        self.wire = ServerWire(self.files.server_keys, self.key_limits)
+        self.files.bind(self.wire)
         self.hosts = RemoteHosts(
             self.files, self.wire, self.key_limits, self.settings, clock=lambda: self.now
         )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from kq.errors import Refused
 from kq.records import JobSpec
-from kq.server.key_limits import KeyLimits
 from kq.server.returned_files import RETURNED_FOLDER, ReturnedFiles, ReturnLimits
+from kq.wire import KeyLimits
 
 ROLE = "agent:farm"
 

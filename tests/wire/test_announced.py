@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from kq import messages as m
 from kq.records import SessionRecord
-from kq.wire import AgentWire, ServerWire, new_key_pair, receive
+from kq.wire import AgentWire, KeyLimits, ServerWire, new_key_pair, receive
 
 
 def test_a_message_that_is_announced_and_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +17,7 @@ def test_a_message_that_is_announced_and_not_there_is_none(monkeypatch: pytest.M
     Real sockets, of which one thing is made up: that they announce a message although none has come.
     """
     server_keys, agent_keys = new_key_pair(), new_key_pair()
-    server = ServerWire(server_keys)
+    server = ServerWire(server_keys, KeyLimits(time.monotonic, print))
     record = SessionRecord(
         session="s", host="127.0.0.1", request_port=1, update_port=2, broadcast_port=3, pid=1,
         protocol=m.PROTOCOL_VERSION, data_root="/nowhere", queue_dir="/nowhere/q",

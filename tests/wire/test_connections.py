@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kq import messages as m
-from kq.wire import ServerWire, encode, new_key_pair, server_sockets
+from kq.wire import KeyLimits, ServerWire, encode, key_limits, new_key_pair, server_sockets
 from kq.wire.connections import Connections
 from kq.wire.sockets import agent_topic
 from tests.support.live_queue import until
@@ -28,7 +29,7 @@ STEPS = st.one_of(
 @given(st.lists(STEPS, max_size=80))
 def test_limits_hold(steps: list[tuple[str, int, str]]) -> None:
     """No key has more than it may; without a message there are at most four; a client is never closed."""
-    connections = Connections(ROLES.__getitem__, max_silent=4, max_messages=3)
+    connections = Connections(max_silent=4, max_messages=3)
     open_: dict[int, str | None] = {}
     """By descriptor: the role that was heard last, or None."""
     for what, fd, role in steps:
@@ -39,7 +40,7 @@ def test_limits_hold(steps: list[tuple[str, int, str]]) -> None:
         elif what == "heard":
             if fd in open_:
                 open_[fd] = role
-            closed = connections.heard(fd, role)
+            closed = connections.heard(fd, role, ROLES[role])
             assert all(ROLES[open_[each] or ""] is not None for each in closed)
         else:
             open_.pop(fd, None)
@@ -54,11 +55,11 @@ def test_limits_hold(steps: list[tuple[str, int, str]]) -> None:
 
 
 def test_of_too_many_the_one_that_was_not_heard_for_longest_is_closed() -> None:
-    connections = Connections(ROLES.__getitem__, max_silent=4)
+    connections = Connections(max_silent=4)
     for fd in (1, 2, 3):
         connections.accepted(fd)
-        closed = connections.heard(fd, "agent:a")
-        connections.heard(1, "agent:a")
+        closed = connections.heard(fd, "agent:a", 2)
+        connections.heard(1, "agent:a", 2)
     assert closed == [2]
 
 
@@ -67,17 +68,28 @@ ON_POSIX = pytest.mark.skipif(
 )
 
 
+class ListedRefusals(KeyLimits):
+    """Limits that list the role of each refusal."""
+
+    def __init__(self) -> None:
+        super().__init__(time.monotonic, print)
+        self.refused: list[str] = []
+
+    def refuse(self, role: str, what: str) -> None:
+        self.refused.append(role)
+        super().refuse(role, what)
+
+
 class Port:
     """A server's ports, and as many connections to one of them as are asked for, with a key of a host."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._server_keys, self._keys = new_key_pair(), new_key_pair()
-        self.refused: list[str] = []
-        self.server = ServerWire(
-            self._server_keys,
-            max_connections={"agent:h": 3, "agent:local": None}.__getitem__,
-            on_closed=lambda role, _why: self.refused.append(role),
-        )
+        limits = ListedRefusals()
+        limits.admit("agent:h", 1)
+        assert limits.max_connections("agent:h") == 3
+        self.refused = limits.refused
+        self.server = ServerWire(self._server_keys, limits)
         stack.callback(self.server.close, 0.0)
         self.ports = self.server.bind("127.0.0.1", (0, 0, 0))
         self.server.authenticator.roles[self._keys.public] = "agent:h"
@@ -117,6 +129,7 @@ class Port:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[Port]:
     monkeypatch.setattr(server_sockets, "_MAX_SILENT", 5)
+    monkeypatch.setattr(key_limits, "_CONNECTIONS", 1)  # plus two for the one Agent
     with contextlib.ExitStack() as stack:
         yield Port(stack)
 

@@ -9,14 +9,14 @@ import pytest
 
 from kq import messages as m
 from kq.records import SessionRecord
-from kq.wire import AgentWire, Incoming, Poller, ServerWire, new_key_pair
+from kq.wire import AgentWire, Incoming, KeyLimits, Poller, ServerWire, new_key_pair
 
 
 @pytest.fixture
 def ends() -> Iterator[tuple[ServerWire, AgentWire]]:
     """Both ends of the three ports, on their way to each other."""
     server_keys, agent_keys = new_key_pair(), new_key_pair()
-    server = ServerWire(server_keys)
+    server = ServerWire(server_keys, KeyLimits(time.monotonic, print))
     server.authenticator.roles[agent_keys.public] = "agent:local"
     request, update, broadcast = server.bind("127.0.0.1", (0, 0, 0))
     record = SessionRecord(
