@@ -134,7 +134,7 @@ def _ending(agent: str, attempt: str) -> ev.AttemptEnded:
 
 def _heartbeats(core: Core, work: deque[tuple[str, str]]) -> float:
     events = [
-        ev.AgentHeartbeat(agent, 1, 10**6, holding=attempt, cpu_percent=99.0, memory=2**30)
+        ev.AgentHeartbeat(agent, 1, 10**6, attempt=attempt, cpu_percent=99.0, memory=2**30)
         for agent, attempt in work
     ]
     now = _now(0)

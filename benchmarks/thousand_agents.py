@@ -126,11 +126,11 @@ class _PretendedAgent:
         self.id = f"{HOST}:{number}"
         self.wire = AgentWire(config.connection, self.id, network=not config.local)
         self.registered = False
-        self._beat_s = self._usual_beat_s = config.heartbeat_s
+        self._heartbeat_s = self._usual_heartbeat_s = config.heartbeat_s
         self._next_beat = first_beat
-        self._beat = 0
-        self._assigned = 0
-        self._holding = ""
+        self._heartbeat_number = 0
+        self._assign_number = 0
+        self._attempt = ""
         self.wire.send_request(
             m.RegisterUpdate(
                 protocol=m.PROTOCOL_VERSION,
@@ -142,14 +142,19 @@ class _PretendedAgent:
             )
         )
 
-    def beat(self, now: float) -> None:
+    def heartbeat(self, now: float) -> None:
         """Send a heartbeat if one is due."""
         if not self.registered or now < self._next_beat:
             return
-        self._next_beat = now + self._beat_s
-        self._beat += 1
+        self._next_beat = now + self._heartbeat_s
+        self._heartbeat_number += 1
         self.wire.send_update(
-            m.HeartbeatUpdate(agent=self.id, beat=self._beat, assigned=self._assigned, holding=self._holding)
+            m.HeartbeatUpdate(
+                agent=self.id,
+                number=self._heartbeat_number,
+                assign_number=self._assign_number,
+                attempt=self._attempt,
+            )
         )
 
     def take(self, ring: int) -> None:
@@ -159,20 +164,20 @@ class _PretendedAgent:
         for order in self.wire.replies():
             if isinstance(order, m.AcknowledgeOrder):
                 self.registered = True
-                self._beat_s = order.beat_s or self._usual_beat_s
-                if order.stop and order.desired == self._holding:
+                self._heartbeat_s = order.heartbeat_s or self._usual_heartbeat_s
+                if order.stop and order.desired == self._attempt:
                     self._stop(ring)  # its broadcast was lost
             elif isinstance(order, m.AssignOrder):
-                self._assigned, self._holding = order.number, order.attempt
+                self._assign_number, self._attempt = order.number, order.attempt
                 _say(ring, {"assigned": order.attempt, "agent": self.id})
             elif isinstance(order, m.EndOrder):
                 raise SystemExit(f"{self.id} was sent away: {order.reason}")
         for told in self.wire.broadcasts():
-            if isinstance(told, m.StopOrder) and told.attempt == self._holding:
+            if isinstance(told, m.StopOrder) and told.attempt == self._attempt:
                 self._stop(ring)
 
     def _stop(self, ring: int) -> None:
-        stopped, self._holding = self._holding, ""
+        stopped, self._attempt = self._attempt, ""
         _say(ring, {"stopped": stopped, "agent": self.id, "at": time.perf_counter()})
         self.wire.send_update(m.AttemptEnding(agent=self.id, attempt=stopped, outcome="stopped"))
 
@@ -220,7 +225,7 @@ def main(arguments: Sequence[str]) -> None:
             agent.take(ring)
         now = time.monotonic()
         for agent in agents:
-            agent.beat(now)
+            agent.heartbeat(now)
         if not announced and all(agent.registered for agent in agents):
             announced = True
             _say(ring, (connecting_s, time.monotonic() - begin_s))

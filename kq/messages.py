@@ -79,7 +79,7 @@ __all__ = [
     "UpdateMessage",
 ]
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 """Changes with the messages; independent of the package's version."""
 STREAM_PART_BYTES = 256 * 1024
 """Logs and files are sent in parts of this size; a shorter part is the last for now."""
@@ -260,7 +260,7 @@ class RefusedReply(_Request, frozen=True, kw_only=True, tag="refused"):
     message: str
 
 
-class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-page"):
+class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-reply"):
     """A page of the snapshot, to which events with a number above `sequence` are applied."""
 
     sequence: int
@@ -273,24 +273,24 @@ class SnapshotReply(_Request, frozen=True, kw_only=True, tag="snapshot-page"):
     """Whether another page follows."""
 
 
-class TasksReply(_Request, frozen=True, kw_only=True, tag="tasks-page"):
+class TasksReply(_Request, frozen=True, kw_only=True, tag="tasks-reply"):
     tasks: tuple[TaskRecord, ...]
 
 
-class TaskStatesReply(_Request, frozen=True, kw_only=True, tag="task-states-are"):
+class TaskStatesReply(_Request, frozen=True, kw_only=True, tag="task-states-reply"):
     states: bytes
     """One byte per task: the index of its state among the members of TaskState."""
 
 
-class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-page"):
+class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-reply"):
     attempts: tuple[AttemptRecord, ...]
 
 
-class SpecReply(_Request, frozen=True, kw_only=True, tag="spec-is"):
+class SpecReply(_Request, frozen=True, kw_only=True, tag="spec-reply"):
     spec: JobSpec
 
 
-class StoryReply(_Request, frozen=True, kw_only=True, tag="story-is"):
+class StoryReply(_Request, frozen=True, kw_only=True, tag="story-reply"):
     entries: tuple[StoryEntry, ...]
     """Oldest first."""
     omitted: int = 0
@@ -337,9 +337,9 @@ class RegisterUpdate(_Message, frozen=True, kw_only=True, tag="register"):
     pid: int
     started: float
     """Start time of its process, in the system's units; with the pid it identifies the process."""
-    assigned: int = 0
+    assign_number: int = 0
     """The number of the last AssignOrder seen."""
-    holding: str = ""
+    attempt: str = ""
     """The attempt that it runs; empty: none."""
     endings: tuple[AttemptEnding, ...] = ()
     """Endings that were not acknowledged."""
@@ -349,10 +349,12 @@ class HeartbeatUpdate(_Message, frozen=True, kw_only=True, tag="heartbeat"):
     """An Agent is alive. Update port. Answer: AcknowledgeOrder, on the request port."""
 
     agent: str
-    beat: int
-    assigned: int
+    number: int
+    """They count from 1."""
+    assign_number: int
     """The number of the last AssignOrder seen."""
-    holding: str = ""
+    attempt: str = ""
+    """As in RegisterUpdate."""
     endings: tuple[AttemptEnding, ...] = ()
     cpu_percent: float | None = None
     memory: int | None = None
@@ -451,7 +453,7 @@ class AssignOrder(_Message, frozen=True, kw_only=True, tag="assign"):
 class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
     """Answer to a heartbeat or registration, with the complete desired state of the Agent."""
 
-    beat: int
+    heartbeat: int
     """Number of the heartbeat, from whose sending the lease counts; 0: of a registration."""
     desired: str
     """The attempt that the Agent should run; it stops any other one."""
@@ -460,7 +462,7 @@ class AcknowledgeOrder(_Message, frozen=True, kw_only=True, tag="acknowledge"):
     grace_s: float = 2.0
     acknowledged: tuple[str, ...] = ()
     """Attempts whose endings have arrived."""
-    beat_s: float = 0.0
+    heartbeat_s: float = 0.0
     """New interval of heartbeats in seconds, longer with many Agents; 0: the Agent's own."""
 
 
@@ -526,7 +528,7 @@ class EndOrder(_Message, frozen=True, kw_only=True, tag="end"):
 
     reason: str
     grace_s: float = 2.0
-    again: bool = False
+    restart: bool = False
     """Whether the Agent's parent should start another in its place."""
 
 

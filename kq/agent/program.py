@@ -77,19 +77,19 @@ class Agent:
         """The same attempt, if it is a remote one."""
         self._attempt_fd: int | None = None
         self._last_attempt = ""
-        self._unheard: dict[str, m.AttemptEnding] = {}
+        self._unacknowledged: dict[str, m.AttemptEnding] = {}
         """Endings that the server has not acknowledged."""
-        self._assigned = 0
-        self._beat = 0
-        self._beat_s = config.heartbeat_s
-        self._beats_sent: dict[int, float] = {}
+        self._assign_number = 0
+        self._heartbeat_number = 0
+        self._heartbeat_s = config.heartbeat_s
+        self._heartbeats_sent: dict[int, float] = {}
         """Monotonic time at which each heartbeat without a reply was sent."""
         now = time.monotonic()
         self._lease_from = now
         self._registered = False
         self._register_again_at: float | None = None
         """Monotonic time to register again if no reply has come; None while disconnected."""
-        self._next_beat = now + self._beat_s
+        self._next_heartbeat = now + self._heartbeat_s
         self._started = now
         self._leaving = ""
         self._exit_code = AgentExit.ENDED
@@ -125,18 +125,18 @@ class Agent:
     # --- Time ---
 
     def _timeout_s(self, now: float) -> float:
-        until = max(self._next_beat - now, 0.0)
+        until = max(self._next_heartbeat - now, 0.0)
         if self._attempt is not None:
             return min(until, self._attempt.next_step_s(now))
         return min(until, self._standby.next_step_s(now))
 
     def _send_heartbeat(self) -> None:
         now = time.monotonic()
-        if now < self._next_beat:
+        if now < self._next_heartbeat:
             return
-        self._next_beat = now + self._beat_s
+        self._next_heartbeat = now + self._heartbeat_s
         self._pulse()
-        if self._register_again_at is None or self._beat in self._beats_sent:
+        if self._register_again_at is None or self._heartbeat_number in self._heartbeats_sent:
             self._follow_ports()
         if not self._registered:
             if self._register_again_at is not None and now >= self._register_again_at:
@@ -149,18 +149,18 @@ class Agent:
                 f"no heartbeat answered by the server for {self.config.lease_s:g} s", AgentExit.SERVER_SILENT
             )
             return
-        self._beat += 1
-        self._beats_sent[self._beat] = now
-        for old in [beat for beat in self._beats_sent if beat < self._beat - 100]:
-            del self._beats_sent[old]
+        self._heartbeat_number += 1
+        self._heartbeats_sent[self._heartbeat_number] = now
+        for old in [sent for sent in self._heartbeats_sent if sent < self._heartbeat_number - 100]:
+            del self._heartbeats_sent[old]
         attempt = self._attempt
         self._wire.send_update(
             m.HeartbeatUpdate(
                 agent=self.id,
-                beat=self._beat,
-                assigned=self._assigned,
-                holding=attempt.id if attempt else "",
-                endings=tuple(self._unheard.values()),
+                number=self._heartbeat_number,
+                assign_number=self._assign_number,
+                attempt=attempt.id if attempt else "",
+                endings=tuple(self._unacknowledged.values()),
                 cpu_percent=attempt.cpu_percent if attempt else None,
                 memory=attempt.memory if attempt else self._standby.memory,
             )
@@ -199,9 +199,9 @@ class Agent:
                 host=_host_name(),
                 pid=self._identity.pid,
                 started=self._identity.start_time,
-                assigned=self._assigned,
-                holding=self._attempt.id if self._attempt else "",
-                endings=tuple(self._unheard.values()),
+                assign_number=self._assign_number,
+                attempt=self._attempt.id if self._attempt else "",
+                endings=tuple(self._unacknowledged.values()),
             )
         )
 
@@ -235,14 +235,14 @@ class Agent:
             self._give_up(self._wire.mismatch, AgentExit.PROTOCOL_MISMATCH)
 
     def _on_assign(self, order: m.AssignOrder) -> None:
-        if order.number <= self._assigned:
+        if order.number <= self._assign_number:
             # Sent twice. The first was accepted, or this Agent was busy: the next heartbeat shows which.
             return
         if time.monotonic() - self._lease_from > self.config.lease_s:
             # This process was frozen for longer than its lease: another Agent has the order by now.
             return
-        self._unheard.clear()
-        self._assigned = order.number
+        self._unacknowledged.clear()
+        self._assign_number = order.number
         if self._attempt is not None or self._leaving or order.attempt == self._last_attempt:
             # Sent twice, or crossed with this Agent's ending: the next heartbeat shows which.
             return
@@ -267,16 +267,16 @@ class Agent:
 
     def _on_acknowledge(self, order: m.AcknowledgeOrder) -> None:
         now = time.monotonic()
-        if order.beat == 0:
+        if order.heartbeat == 0:
             if not self._registered:
                 _log.info("registered with pid %d", self._identity.pid)
             self._registered = True
             self._lease_from = now
         else:
-            self._lease_from = max(self._lease_from, self._beats_sent.pop(order.beat, 0.0))
-        self._beat_s = order.beat_s or self.config.heartbeat_s
+            self._lease_from = max(self._lease_from, self._heartbeats_sent.pop(order.heartbeat, 0.0))
+        self._heartbeat_s = order.heartbeat_s or self.config.heartbeat_s
         for name in order.acknowledged:
-            self._unheard.pop(name, None)
+            self._unacknowledged.pop(name, None)
         attempt = self._attempt
         # Orders arrive in sequence, so a reply received after the assignment takes it into account.
         if attempt is not None and (order.stop or attempt.id != order.desired):
@@ -289,7 +289,7 @@ class Agent:
             _log.info("ending: %s", order.reason)
             self._leaving, self._exit_code = (
                 order.reason,
-                (AgentExit.RESTART if order.again else AgentExit.ENDED),
+                (AgentExit.RESTART if order.restart else AgentExit.ENDED),
             )
         if self._attempt is not None:
             self._attempt.request_stop(order.grace_s, reason=order.reason)
@@ -338,7 +338,7 @@ class Agent:
                 self._log_ending(attempt.ending, logging.INFO)
             elif _log.isEnabledFor(logging.DEBUG):
                 self._log_ending(attempt.ending, logging.DEBUG)
-            self._unheard[attempt.id] = attempt.ending
+            self._unacknowledged[attempt.id] = attempt.ending
             self._wire.send_update(attempt.ending)
 
     def _abandon(self, attempt: Attempt | RemoteAttempt, reason: str) -> None:
@@ -353,7 +353,7 @@ class Agent:
             reason=reason.encode("utf-8", "replace").decode()[:2000],
             processes_gone=gone.processes,
         )
-        self._unheard[attempt.id] = ending
+        self._unacknowledged[attempt.id] = ending
         self._wire.send_update(ending)
 
     def _log_ending(self, ending: m.AttemptEnding, level: int) -> None:

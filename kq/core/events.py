@@ -111,7 +111,7 @@ class AgentEndRequested(CoreEvent, frozen=True):
     """A client ends Agents now, with their renders. Local ones are replaced up to the number wanted."""
 
     agent_ids: tuple[str, ...]
-    again: bool = False
+    restart: bool = False
     """Whether remote Agents are replaced on their machines."""
 
 
@@ -123,21 +123,21 @@ class AgentRegistered(CoreEvent, frozen=True):
     pid: int
     process_started: float
     local: bool
-    holding: str = ""
+    attempt: str = ""
     """Id of the attempt that it runs; empty for none."""
     endings: tuple[AttemptEnding, ...] = ()
     """Ends of attempts that no server has acknowledged."""
-    assigned: int = 0
+    assign_number: int = 0
     """The number of the last Assign that it received, from this server or an earlier one."""
 
 
 class AgentHeartbeat(CoreEvent, frozen=True):
-    """A heartbeat of an Agent. `holding`, `endings` and `assigned` as in AgentRegistered."""
+    """A heartbeat of an Agent. `attempt`, `endings` and `assign_number` as in AgentRegistered."""
 
     agent: str
-    beat: int
-    assigned: int
-    holding: str = ""
+    number: int
+    assign_number: int
+    attempt: str = ""
     endings: tuple[AttemptEnding, ...] = ()
     cpu_percent: float | None = None
     memory: int | None = None

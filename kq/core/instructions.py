@@ -45,7 +45,7 @@ class EndAgent(Instruction, frozen=True):
     agent: str
     reason: str
     force: bool = False
-    again: bool = False
+    restart: bool = False
 
 
 class Assign(Instruction, frozen=True):
@@ -75,7 +75,7 @@ class Acknowledge(Instruction, frozen=True):
     """Confirm an Agent's report, and name what it should be running."""
 
     agent: str
-    beat: int
+    heartbeat: int
     desired: str
     """Id of that attempt; empty for none."""
     stop: bool

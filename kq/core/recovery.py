@@ -66,7 +66,7 @@ def finish_restore(state: CoreState, now: Instant) -> None:
 
 
 def adopt_attempts(
-    state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], holding: str, now: Instant
+    state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], attempt: str, now: Instant
 ) -> None:
     """Adopt the attempts in the first report of an awaited Agent, also those missing in the journal.
 
@@ -74,13 +74,13 @@ def adopt_attempts(
     assigned this attempt, and that every earlier one had ended. Assigning it again would do work twice.
 
     Args:
-        holding: id of the attempt that the Agent runs; empty for none.
+        attempt: id of the attempt that the Agent runs; empty for none.
     """
     del state.unreported_agents[agent.id]
     for ending in endings:
         _adopt_attempt(state, agent, ending.attempt, now)
         attempt_ended(state, ev.AttemptEnded(ending), now)
-    _adopt_attempt(state, agent, holding, now)
+    _adopt_attempt(state, agent, attempt, now)
 
 
 def _adopt_attempt(state: CoreState, agent: Agent, name: str, now: Instant) -> None:

@@ -15,7 +15,7 @@ __all__ = ["agent_gone", "agent_registered", "heartbeat", "launch_failed"]
 
 _A = AgentState
 _RESEND_AFTER_S = 5.0
-_MAX_ASSIGNED = 2**40
+_MAX_ASSIGN_NUMBER = 2**40
 """Upper limit of an order number that an Agent reports, so that our next number fits its field."""
 
 
@@ -38,14 +38,14 @@ def agent_registered(state: CoreState, event: ev.AgentRegistered, now: Instant) 
         agent.registered_at = now.mono
         agent.reason = agent.reason if agent.state is _A.ENDING else ""
     if agent.id in state.unreported_agents:
-        recovery.adopt_attempts(state, agent, event.endings, event.holding, now)
-    acknowledged = _apply_endings(state, agent, event.endings, event.assigned, now)
+        recovery.adopt_attempts(state, agent, event.endings, event.attempt, now)
+    acknowledged = _apply_endings(state, agent, event.endings, event.assign_number, now)
     if agent.state is _A.ENDING:
         return
-    if event.holding != agent.desired_attempt_id and event.assigned < agent.assign_number:
+    if event.attempt != agent.desired_attempt_id and event.assign_number < agent.assign_number:
         # The order is still under way, or was lost with the connection. A repeated number is one order.
         _resend_order(state, agent, now)
-    agent.unexpected_attempt = event.holding if event.holding != agent.desired_attempt_id else ""
+    agent.unexpected_attempt = event.attempt if event.attempt != agent.desired_attempt_id else ""
     settle(state, agent, now)
     state.instructions.append(do.AgentChanged(agent.id))
     _acknowledge(state, agent, 0, acknowledged)
@@ -74,36 +74,36 @@ def heartbeat(state: CoreState, event: ev.AgentHeartbeat, now: Instant) -> None:
         # A registration must report first what it runs: a heartbeat may predate the last order it received.
         state.instructions.append(do.AskToRegister(agent.id))
         return
-    acknowledged = _apply_endings(state, agent, event.endings, event.assigned, now)
+    acknowledged = _apply_endings(state, agent, event.endings, event.assign_number, now)
     if agent.state is _A.ENDING:
         return
     _note_usage(state, agent, event)
-    holds_wanted = event.holding == agent.desired_attempt_id
-    if holds_wanted:
+    has_desired = event.attempt == agent.desired_attempt_id
+    if has_desired:
         agent.heartbeats_without_desired = 0
     elif agent.desired is not None:
         agent.heartbeats_without_desired += 1
-        if event.assigned >= agent.assign_number and agent.heartbeats_without_desired >= 2:
+        if event.assign_number >= agent.assign_number and agent.heartbeats_without_desired >= 2:
             # It received the order, does not run it and did not report its end: it will never run it.
             requeue(state, agent, now)
-        elif event.assigned < agent.assign_number and now.mono - agent.assigned_at > _RESEND_AFTER_S:
+        elif event.assign_number < agent.assign_number and now.mono - agent.assigned_at > _RESEND_AFTER_S:
             _resend_order(state, agent, now)
-    agent.unexpected_attempt = "" if holds_wanted else event.holding
+    agent.unexpected_attempt = "" if has_desired else event.attempt
     settle(state, agent, now)
-    _acknowledge(state, agent, event.beat, acknowledged)
+    _acknowledge(state, agent, event.number, acknowledged)
 
 
 def _apply_endings(
-    state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], assigned: int, now: Instant
+    state: CoreState, agent: Agent, endings: tuple[AttemptEnding, ...], assign_number: int, now: Instant
 ) -> tuple[str, ...]:
     """Apply the ends of attempts that an Agent reports. Returns their ids, to be acknowledged."""
     if agent.state is _A.ENDING:
         # Its heartbeat is not acknowledged: if the order to end is lost, its lease runs out.
-        state.instructions.append(do.EndAgent(agent.id, agent.reason, again=agent.is_replaced))
+        state.instructions.append(do.EndAgent(agent.id, agent.reason, restart=agent.is_replaced))
     for ending in endings:
         attempt_ended(state, ev.AttemptEnded(ending), now)
     # It may have received higher numbers from an earlier server: the next order must be above them.
-    agent.assign_number = max(agent.assign_number, min(assigned, _MAX_ASSIGNED))
+    agent.assign_number = max(agent.assign_number, min(assign_number, _MAX_ASSIGN_NUMBER))
     return tuple([ending.attempt for ending in endings])
 
 
@@ -120,7 +120,7 @@ def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeartbeat) -> Non
         return
     agent.cpu_percent, agent.memory = event.cpu_percent, event.memory
     state.instructions.append(do.AgentChanged(agent.id))
-    if agent.desired is None or event.holding != agent.desired_attempt_id or event.memory is None:
+    if agent.desired is None or event.attempt != agent.desired_attempt_id or event.memory is None:
         return
     job, task = state.jobs[agent.desired[0]], agent.desired[1]
     detail = job.details[task]
@@ -130,11 +130,13 @@ def _note_usage(state: CoreState, agent: Agent, event: ev.AgentHeartbeat) -> Non
         state.instructions.append(do.TaskChanged(job.id, task))
 
 
-def _acknowledge(state: CoreState, agent: Agent, beat: int, acknowledged: tuple[str, ...]) -> None:
+def _acknowledge(state: CoreState, agent: Agent, heartbeat: int, acknowledged: tuple[str, ...]) -> None:
     stop = False
     if agent.desired is not None:
         stop = state.jobs[agent.desired[0]].task_state(agent.desired[1]) is TaskState.STOPPING
-    state.instructions.append(do.Acknowledge(agent.id, beat, agent.desired_attempt_id, stop, acknowledged))
+    state.instructions.append(
+        do.Acknowledge(agent.id, heartbeat, agent.desired_attempt_id, stop, acknowledged)
+    )
 
 
 def agent_gone(state: CoreState, event: ev.AgentGone, now: Instant) -> None:

@@ -241,15 +241,15 @@ def drain_agents(state: CoreState, event: ev.AgentsDrained, now: Instant) -> Non
 def end_agents(state: CoreState, event: ev.AgentEndRequested, now: Instant) -> None:
     """End Agents at once; their tasks wait again.
 
-    With `event.again` each is replaced. Without, the wanted number of local Agents drops by each local one.
+    With `event.restart` each is replaced. Without, the wanted number of local Agents drops by each local one.
     """
     for agent in state.agents_of(event.agent_ids):
         if agent.state is not AgentState.ENDING:
-            if agent.local and not event.again and not agent.retiring and state.agents_wanted:
+            if agent.local and not event.restart and not agent.retiring and state.agents_wanted:
                 state.agents_wanted -= 1
                 state.instructions.append(do.QueueChanged())
             agent.end_requested = True
-            agent.is_replaced = event.again
+            agent.is_replaced = event.restart
             state.end_agent(agent, "it was asked to end", now, force=agent.state is AgentState.LOST)
 
 

@@ -78,9 +78,9 @@ class AgentMessages:
         if isinstance(message, m.HeartbeatUpdate):
             return ev.AgentHeartbeat(
                 message.agent,
-                message.beat,
-                message.assigned,
-                message.holding,
+                message.number,
+                message.assign_number,
+                message.attempt,
                 self._endings(message.agent, message.endings, role),
                 _float_in_range(message.cpu_percent),
                 _int_in_range(message.memory),
@@ -117,9 +117,9 @@ class AgentMessages:
                 message.pid,
                 message.started,
                 role == LOCAL_ROLE,
-                message.holding,
+                message.attempt,
                 self._endings(agent_id, message.endings, role),
-                message.assigned,
+                message.assign_number,
             )
         )
         agent = self._core.agent(agent_id)

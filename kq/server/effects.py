@@ -145,7 +145,7 @@ class Effects:
         # A broadcast reaches an Agent that has no route; a local one is killed if it does not end in time.
         grace_s = self._settings.grace_s
         if not instruction.force:
-            order = m.EndOrder(reason=instruction.reason, grace_s=grace_s, again=instruction.again)
+            order = m.EndOrder(reason=instruction.reason, grace_s=grace_s, restart=instruction.restart)
             if not self._links.send(instruction.agent, order):
                 self._links.publish(instruction.agent, order)
         agent = self._core.agent(instruction.agent)
@@ -201,12 +201,12 @@ class Effects:
 
     def _acknowledge(self, instruction: do.Acknowledge) -> None:
         order = m.AcknowledgeOrder(
-            beat=instruction.beat,
+            heartbeat=instruction.heartbeat,
             desired=instruction.desired,
             stop=instruction.stop,
             grace_s=self._settings.grace_s,
             acknowledged=instruction.acknowledged,
-            beat_s=heartbeat_interval_s(self._core.state),
+            heartbeat_s=heartbeat_interval_s(self._core.state),
         )
         self._links.send(instruction.agent, order)
 

@@ -174,7 +174,7 @@ _JOB_EVENTS: dict[m.JobAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
 _AGENT_EVENTS: dict[m.AgentAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {
     m.AgentAction.DRAIN: lambda ids: ev.AgentsDrained(ids, draining=True),
     m.AgentAction.RESUME: lambda ids: ev.AgentsDrained(ids, draining=False),
-    m.AgentAction.RESTART: lambda ids: ev.AgentEndRequested(ids, again=True),
+    m.AgentAction.RESTART: lambda ids: ev.AgentEndRequested(ids, restart=True),
     m.AgentAction.END: ev.AgentEndRequested,
 }
 _HANDLERS: dict[type[m.ClientRequest], Callable[[RequestHandler, Any], list[msgspec.Struct]]] = {

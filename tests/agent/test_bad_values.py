@@ -36,7 +36,7 @@ def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.Monk
 
     sent: list[m.AttemptEnding] = []
     agent: Any = Agent.__new__(Agent)
-    agent.id, agent._unheard, agent._attempt_fd = "a1", {}, None
+    agent.id, agent._unacknowledged, agent._attempt_fd = "a1", {}, None
     agent._wire = SimpleNamespace(send_update=sent.append)
     agent._attempt = SimpleNamespace(id="j/0/1", step=step, story=[], wake_fd=None)
     agent._step_attempt()
@@ -44,7 +44,7 @@ def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.Monk
     (ending,) = sent
     assert (ending.attempt, ending.outcome, ending.processes_gone) == ("j/0/1", "failed", 3)
     assert "ValueError" in ending.reason and ending.reason.encode()
-    assert agent._unheard == {"j/0/1": ending}
+    assert agent._unacknowledged == {"j/0/1": ending}
 
 
 @pytest.mark.timeout(60)

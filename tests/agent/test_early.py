@@ -62,17 +62,17 @@ def test_it_registers_once_when_its_connection_file_comes(
         poller = Poller()
         wire.add_to(poller)
         registered: list[int] = []
-        beats: list[m.UpdateMessage] = []
-        while not beats:
+        heartbeats: list[m.UpdateMessage] = []
+        while not heartbeats:
             assert poller.wait(30), "the Agent says nothing"
             wire.admit()
             for incoming in wire.requests(10):
                 assert isinstance(incoming.message, m.RegisterUpdate)
                 registered.append(incoming.message.pid)
-                wire.send(incoming.peer, m.AcknowledgeOrder(beat=0, desired=""))
-            beats += [incoming.message for incoming in wire.updates(10)]
+                wire.send(incoming.peer, m.AcknowledgeOrder(heartbeat=0, desired=""))
+            heartbeats += [incoming.message for incoming in wire.updates(10)]
         assert registered == [agent.pid]
-        assert isinstance(beats[0], m.HeartbeatUpdate)
+        assert isinstance(heartbeats[0], m.HeartbeatUpdate)
     finally:
         wire.close()
 

@@ -54,16 +54,16 @@ class Driver:
         return self.feed(ev.JobsRemoved(job_ids))
 
     def register(
-        self, agent: str, *, local: bool = False, pid: int = 100, holding: str = "", assigned: int = 0,
+        self, agent: str, *, local: bool = False, pid: int = 100, attempt: str = "", assign_number: int = 0,
         endings: tuple[AttemptEnding, ...] = (),
     ) -> list[do.Instruction]:  # fmt: skip
-        return self.feed(ev.AgentRegistered(agent, "host", pid, 1.0, local, holding, endings, assigned))
+        return self.feed(ev.AgentRegistered(agent, "host", pid, 1.0, local, attempt, endings, assign_number))
 
-    def hear(
-        self, agent: str, *, holding: str = "", assigned: int = 0, beat: int = 1,
+    def heartbeat(
+        self, agent: str, *, attempt: str = "", assign_number: int = 0, number: int = 1,
         endings: tuple[AttemptEnding, ...] = (), cpu: float | None = None, memory: int | None = None,
     ) -> list[do.Instruction]:  # fmt: skip
-        return self.feed(ev.AgentHeartbeat(agent, beat, assigned, holding, endings, cpu, memory))
+        return self.feed(ev.AgentHeartbeat(agent, number, assign_number, attempt, endings, cpu, memory))
 
     def end(
         self, agent: str, attempt: str, outcome: str = "completed", **fields: object
@@ -122,11 +122,11 @@ def live(*, agents: int) -> Driver:
     q = Driver(agents=agents)
     for agent in launched([*q.tick()]):
         q.register(agent, local=True)
-    beat(q, 2.0)
+    heartbeats(q, 2.0)
     return q
 
 
-def beat(q: Driver, seconds: float) -> list[object]:
+def heartbeats(q: Driver, seconds: float) -> list[object]:
     """Time passes, and all registered local Agents are heard."""
     out: list[object] = []
     while seconds > 0:
@@ -136,6 +136,8 @@ def beat(q: Driver, seconds: float) -> list[object]:
             agent = q.core.agent(agent_id)
             assert agent is not None
             if agent.registered_at is not None:
-                out += q.hear(agent_id, holding=agent.desired_attempt_id, assigned=agent.assign_number)
+                out += q.heartbeat(
+                    agent_id, attempt=agent.desired_attempt_id, assign_number=agent.assign_number
+                )
         out += q.feed(ev.Tick())
     return out

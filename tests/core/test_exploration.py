@@ -143,10 +143,10 @@ class Queue(RuleBasedStateMachine):
     def agent_dies(self, pick: int) -> None:
         self.world.process_ended(self.world.agents[self._agent(pick)], "killed by signal 9")
 
-    @precondition(lambda self: any(agent.holding for agent in self.world.agents.values()))
+    @precondition(lambda self: any(agent.attempt for agent in self.world.agents.values()))
     @rule(pick=picks, outcome=st.sampled_from(["completed", "completed", "failed", "stopped", "timed-out"]))
     def render_ends(self, pick: int, outcome: str) -> None:
-        busy = sorted(agent.id for agent in self.world.agents.values() if agent.holding)
+        busy = sorted(agent.id for agent in self.world.agents.values() if agent.attempt)
         self.world.agents[busy[pick % len(busy)]].end_render(outcome)
 
     @precondition(lambda self: self.world.agents)
@@ -276,7 +276,7 @@ class Queue(RuleBasedStateMachine):
             world.pass_time(2.0)
             world.check()
             for agent in list(world.agents.values()):
-                if agent.holding:
+                if agent.attempt:
                     agent.end_render("completed")
             if self._at_rest(wanted):
                 break

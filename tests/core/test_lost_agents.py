@@ -69,7 +69,7 @@ def test_a_late_word_of_a_dead_agent_changes_nothing() -> None:
     q.register("r2")
     assert q.end("r1", "job1/0/1") == []
     assert q.state("job1") is TaskState.RUNNING
-    assert q.hear("r1") == [AskToRegister("r1")]
+    assert q.heartbeat("r1") == [AskToRegister("r1")]
 
 
 def test_a_silent_agents_report_of_an_ending_still_counts() -> None:
@@ -80,7 +80,7 @@ def test_a_silent_agents_report_of_an_ending_still_counts() -> None:
     q.tick(6.0)
     assert assigned(q.end("r1", "job1/0/1")) == []
     assert q.states("job1") == "cw"
-    assert assigned(q.hear("r1", assigned=1)) == [("r1", "job1", 1)]
+    assert assigned(q.heartbeat("r1", assign_number=1)) == [("r1", "job1", 1)]
 
 
 def test_the_end_of_the_session_is_no_mark_against_a_task() -> None:

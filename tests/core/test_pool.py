@@ -10,7 +10,7 @@ from kq.core.instructions import (
     LaunchAgent,
     QueueChanged,
 )
-from tests.core.driver import Driver, assigned, beat, launched, live, only
+from tests.core.driver import Driver, assigned, heartbeats, launched, live, only
 
 
 def test_the_first_tick_launches_what_is_wanted() -> None:
@@ -143,7 +143,7 @@ def test_when_one_lives_after_failures_the_others_follow() -> None:
     assert q.core.queue_record().problem
     assert launched([*q.tick(2.0)]) == ["a6"]
     q.register("a6", local=True)
-    out = beat(q, 1.5)
+    out = heartbeats(q, 1.5)
     assert launched(out)[:2] == ["a7", "a8"]
     assert QueueChanged() in out
     assert q.core.queue_record().problem == ""
@@ -155,7 +155,7 @@ def test_an_agent_that_lives_already_is_no_sign_that_others_start() -> None:
     q.feed(ev.AgentCountSet(2))
     for number in range(2, 6):
         q.gone(f"a{number}", "no memory")
-        beat(q, 3.0)
+        heartbeats(q, 3.0)
     assert q.core.state.launches.deaths == 4
     assert q.core.queue_record().problem == "Agents cannot start: no memory"
     q.feed(ev.AgentCountSet(1))
@@ -180,7 +180,7 @@ def test_an_agent_that_was_ended_on_request_is_no_failure() -> None:
     q = Driver(agents=1)
     q.tick()
     q.register("a1", local=True)
-    assert launched([*q.feed(ev.AgentEndRequested(("a1",), again=True))]) == ["a2"]
+    assert launched([*q.feed(ev.AgentEndRequested(("a1",), restart=True))]) == ["a2"]
     q.gone("a1")
     assert q.core.state.launches.deaths == 0
 
@@ -243,7 +243,7 @@ def test_of_idle_agents_a_silent_one_is_ended_first() -> None:
     q = live(agents=2)
     for _ in range(8):
         q.mono += 0.5
-        q.hear("a2")
+        q.heartbeat("a2")
         q.feed(ev.Tick())
     assert q.core.agent_record("a1").state == "Lost"
     assert [each.agent for each in only(q.feed(ev.AgentCountSet(1)), EndAgent)] == ["a1"]
@@ -265,7 +265,7 @@ def test_a_launch_problem_neither_hides_nor_clears_another() -> None:
         q.tick(2.0)
     assert q.core.queue_record().problem == "Agents cannot start: python is not there; the disk is full"
     q.register("a4", local=True)
-    beat(q, 1.5)
+    heartbeats(q, 1.5)
     assert q.core.queue_record().problem == "the disk is full"
 
 
@@ -293,8 +293,8 @@ def test_a_restarted_remote_agent_is_asked_to_come_again() -> None:
     q = Driver()
     q.register("r1")
     q.register("r2")
-    [told] = only(q.feed(ev.AgentEndRequested(("r1",), again=True)), EndAgent)
-    assert told == EndAgent("r1", "it was asked to end", again=True)
+    [told] = only(q.feed(ev.AgentEndRequested(("r1",), restart=True)), EndAgent)
+    assert told == EndAgent("r1", "it was asked to end", restart=True)
     [told] = only(q.feed(ev.AgentEndRequested(("r2",))), EndAgent)
     assert told == EndAgent("r2", "it was asked to end")
 

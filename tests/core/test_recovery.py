@@ -59,8 +59,8 @@ def test_an_agent_that_lived_on_keeps_its_task() -> None:
         "the queue's server was started again",
         "job1",
     )
-    assert q.hear("r1", holding="job1/0/1", assigned=4) == [AskToRegister("r1")]
-    assert assigned(q.register("r1", holding="job1/0/1", assigned=4)) == []
+    assert q.heartbeat("r1", attempt="job1/0/1", assign_number=4) == [AskToRegister("r1")]
+    assert assigned(q.register("r1", attempt="job1/0/1", assign_number=4)) == []
     q.end("r1", "job1/0/1")
     assert q.state("job1") is TaskState.COMPLETED
 
@@ -71,9 +71,9 @@ def test_orders_of_a_new_server_have_higher_numbers() -> None:
     journal.job("job1", 1)
     journal.agent("r1")
     q = journal.done()
-    order = q.register("r1", assigned=37)[-1]
+    order = q.register("r1", assign_number=37)[-1]
     assert (order.number, order.job_id) == (38, "job1")  # type: ignore[attr-defined]
-    q.register("r2", assigned=2**70)
+    q.register("r2", assign_number=2**70)
     order = q.submit("job2")[-1]
     assert order.number < 2**63  # type: ignore[attr-defined]
 
@@ -125,7 +125,7 @@ def test_an_attempt_that_the_journal_does_not_know_is_taken_up() -> None:
     journal.job("job1", 1)
     journal.agent("r1")
     q = journal.done()
-    assert assigned(q.register("r1", holding="job1/0/1", assigned=1)) == []
+    assert assigned(q.register("r1", attempt="job1/0/1", assign_number=1)) == []
     assert (q.state("job1"), q.core.job_record("job1").agent) == (TaskState.RUNNING, "r1")
     q.end("r1", "job1/0/1")
     assert q.state("job1") is TaskState.COMPLETED
@@ -138,7 +138,7 @@ def test_an_ending_that_the_journal_does_not_know_is_taken_up() -> None:
     journal.job("job2", 2)
     journal.agent("r1")
     q = journal.done()
-    q.register("r1", holding="job2/0/1", assigned=2, endings=(ending("r1", "job1/0/1"),))
+    q.register("r1", attempt="job2/0/1", assign_number=2, endings=(ending("r1", "job1/0/1"),))
     assert q.state("job1") is TaskState.COMPLETED
     assert q.state("job2") is TaskState.RUNNING
 
@@ -150,9 +150,9 @@ def test_a_later_attempt_shows_that_the_one_before_is_over() -> None:
     journal.agent("r1")
     journal.agent("r2")
     q = journal.done()
-    q.register("r2", holding="job1/0/2", assigned=5)
+    q.register("r2", attempt="job1/0/2", assign_number=5)
     assert q.core.job_record("job1").agent == "r2"
-    assert assigned(q.register("r1", assigned=3)) == []
+    assert assigned(q.register("r1", assign_number=3)) == []
     assert q.core.agent_record("r1").state == "Idle"
     assert q.core.agent_record("r2").job == "job1"
 
@@ -164,7 +164,7 @@ def test_an_agent_that_moved_on_gives_back_what_the_journal_thought_it_had() -> 
     journal.job("job2", 2)
     journal.agent("r1")
     q = journal.done()
-    q.register("r1", holding="job2/0/1", assigned=2)
+    q.register("r1", attempt="job2/0/1", assign_number=2)
     assert (q.state("job1"), q.state("job2")) == (TaskState.WAITING, TaskState.RUNNING)
 
 
@@ -175,7 +175,7 @@ def test_a_task_cancelled_while_it_ran_unknown_is_stopped() -> None:
     journal.agent("r1")
     q = journal.done()
     q.stop("job1")
-    assert only(q.register("r1", holding="job1/0/1", assigned=1), AskStop) == [AskStop("r1", "job1/0/1")]
+    assert only(q.register("r1", attempt="job1/0/1", assign_number=1), AskStop) == [AskStop("r1", "job1/0/1")]
     assert q.state("job1") is TaskState.STOPPING
     q.end("r1", "job1/0/1", "stopped")
     assert q.state("job1") is TaskState.CANCELLED
@@ -188,10 +188,10 @@ def test_only_an_agent_of_the_server_before_is_believed_and_only_once() -> None:
     journal.agent("r1")
     q = journal.done()
     q.feed(ev.QueuePaused(True))
-    q.register("r2", holding="job1/0/1")
+    q.register("r2", attempt="job1/0/1")
     assert q.state("job1") is TaskState.WAITING
     q.register("r1")
-    q.register("r1", holding="job1/0/1")
+    q.register("r1", attempt="job1/0/1")
     assert q.state("job1") is TaskState.WAITING
 
 
@@ -203,7 +203,7 @@ def test_an_invalid_claim_of_an_agent_is_ignored() -> None:
         journal.agent("r1")
         q = journal.done()
         q.feed(ev.QueuePaused(True))
-        q.register("r1", holding=claim)
+        q.register("r1", attempt=claim)
         assert q.state("job1") is TaskState.WAITING, claim
 
 
@@ -215,7 +215,7 @@ def test_an_agent_ended_before_it_was_heard_still_reports_its_task() -> None:
     q = journal.done()
     q.feed(ev.AgentEndRequested(("r1",)))
     q.register("r2")
-    q.register("r1", holding="job1/0/1", assigned=1)
+    q.register("r1", attempt="job1/0/1", assign_number=1)
     assert q.core.agent_record("r1").state == "Ending"
     assert (q.state("job1"), q.core.job_record("job1").agent) == (TaskState.RUNNING, "r1")
     assert assigned(q.gone("r1")) == [("r2", "job1", 0)]
@@ -287,7 +287,7 @@ def test_a_restored_agent_is_asked_to_stop_when_it_registers() -> None:
     journal.agent("r1")
     q = journal.done()
     q.stop("job1")
-    answer = q.register("r1", holding="job1/0/1", assigned=1)[-1]
+    answer = q.register("r1", attempt="job1/0/1", assign_number=1)[-1]
     assert answer == Acknowledge("r1", 0, "job1/0/1", True, ())
 
 

@@ -43,7 +43,7 @@ def test_a_registration_that_arrives_twice_gives_the_order_twice() -> None:
     q = Driver()
     q.register("r2")
     q.submit("job1")
-    again = q.register("r2", assigned=0)
+    again = q.register("r2", assign_number=0)
     assert only(again, Assign) == [Assign("r2", 1, "job1", 0, 1)]
     assert q.state("job1") is TaskState.RUNNING
 
@@ -55,7 +55,7 @@ def test_an_agent_that_comes_back_with_its_task_keeps_it() -> None:
     q.submit("job1")
     q.tick(6.0)
     assert q.core.agent_record("r1").state == "Lost"
-    back = q.register("r1", holding="job1/0/1", assigned=1)
+    back = q.register("r1", attempt="job1/0/1", assign_number=1)
     assert only(back, Assign) == []
     record = q.core.agent_record("r1")
     assert (record.state, record.reason, record.job) == ("Busy", "", "job1")
@@ -66,7 +66,7 @@ def test_an_agent_that_comes_back_with_an_ending_is_believed() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1", frames="1-2")
-    back = q.register("r1", assigned=1, endings=(ending("r1", "job1/0/1"),))
+    back = q.register("r1", assign_number=1, endings=(ending("r1", "job1/0/1"),))
     assert Acknowledge("r1", 0, "", False, ("job1/0/1",)) in back
     assert assigned(back) == [("r1", "job1", 1)]
 
@@ -75,7 +75,7 @@ def test_an_agent_with_an_unexpected_attempt_gets_no_work_before_that_is_gone() 
     """Its answer wants nothing, so it ends it; then it is idle at once."""
     q = Driver()
     q.submit("job1")
-    assert only(q.register("r1", holding="other/0/1"), Acknowledge, Assign) == [
+    assert only(q.register("r1", attempt="other/0/1"), Acknowledge, Assign) == [
         Acknowledge("r1", 0, "", False, ())
     ]
     assert q.core.agent_record("r1").state == "Busy"
@@ -149,7 +149,7 @@ def test_an_agent_that_came_back_with_its_task_is_free_when_that_ends() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1", frames="1-2")
-    q.register("r1", holding="job1/0/1", assigned=1)
+    q.register("r1", attempt="job1/0/1", assign_number=1)
     assert assigned(q.end("r1", "job1/0/1")) == [("r1", "job1", 1)]
 
 
@@ -172,11 +172,11 @@ def test_a_heartbeat_is_answered_with_what_is_wanted() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1")
-    assert q.hear("r1", holding="job1/0/1", assigned=1, beat=7) == [
+    assert q.heartbeat("r1", attempt="job1/0/1", assign_number=1, number=7) == [
         Acknowledge("r1", 7, "job1/0/1", False, ())
     ]
     q.stop("job1")
-    assert q.hear("r1", holding="job1/0/1", assigned=1, beat=8) == [
+    assert q.heartbeat("r1", attempt="job1/0/1", assign_number=1, number=8) == [
         Acknowledge("r1", 8, "job1/0/1", True, ())
     ]
 
@@ -185,8 +185,8 @@ def test_an_unknown_agent_is_asked_to_register() -> None:
     """One that was launched and has not registered, too."""
     q = Driver(agents=1)
     q.tick()
-    assert q.hear("r9") == [AskToRegister("r9")]
-    assert q.hear("a1") == [AskToRegister("a1")]
+    assert q.heartbeat("r9") == [AskToRegister("r9")]
+    assert q.heartbeat("a1") == [AskToRegister("a1")]
 
 
 def test_an_order_that_never_ran_is_taken_back() -> None:
@@ -194,8 +194,8 @@ def test_an_order_that_never_ran_is_taken_back() -> None:
     q = Driver(max_agent_losses=0)
     q.register("r1")
     q.submit("job1")
-    assert q.hear("r1", assigned=1) == [Acknowledge("r1", 1, "job1/0/1", False, ())]
-    assert assigned(q.hear("r1", assigned=1)) == [("r1", "job1", 0)]
+    assert q.heartbeat("r1", assign_number=1) == [Acknowledge("r1", 1, "job1/0/1", False, ())]
+    assert assigned(q.heartbeat("r1", assign_number=1)) == [("r1", "job1", 0)]
     assert q.core.job_record("job1").attempts == 2
 
 
@@ -204,9 +204,9 @@ def test_two_silent_heartbeats_must_follow_one_another() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1")
-    q.hear("r1", assigned=1)
-    q.hear("r1", assigned=1, holding="job1/0/1")
-    q.hear("r1", assigned=1)
+    q.heartbeat("r1", assign_number=1)
+    q.heartbeat("r1", assign_number=1, attempt="job1/0/1")
+    q.heartbeat("r1", assign_number=1)
     assert q.core.job_record("job1").attempts == 1
 
 
@@ -216,10 +216,10 @@ def test_an_order_that_was_lost_is_sent_again() -> None:
     q.register("r1")
     q.submit("job1")
     q.mono += 5.0
-    assert assigned(q.hear("r1", assigned=0)) == []
+    assert assigned(q.heartbeat("r1", assign_number=0)) == []
     q.mono += 0.1
-    assert only(q.hear("r1", assigned=0), Assign) == [Assign("r1", 1, "job1", 0, 1)]
-    assert assigned(q.hear("r1", assigned=0)) == []
+    assert only(q.heartbeat("r1", assign_number=0), Assign) == [Assign("r1", 1, "job1", 0, 1)]
+    assert assigned(q.heartbeat("r1", assign_number=0)) == []
 
 
 def test_an_ending_in_a_heartbeat_counts_like_one_by_itself() -> None:
@@ -227,10 +227,10 @@ def test_an_ending_in_a_heartbeat_counts_like_one_by_itself() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1")
-    said = q.hear("r1", assigned=1, beat=3, endings=(ending("r1", "job1/0/1"),))
+    said = q.heartbeat("r1", assign_number=1, number=3, endings=(ending("r1", "job1/0/1"),))
     assert said[-1] == Acknowledge("r1", 3, "", False, ("job1/0/1",))
     assert q.state("job1") is TaskState.COMPLETED
-    late = q.hear("r1", assigned=1, beat=4, endings=(ending("r1", "job1/0/1", "failed"),))
+    late = q.heartbeat("r1", assign_number=1, number=4, endings=(ending("r1", "job1/0/1", "failed"),))
     assert late == [Acknowledge("r1", 4, "", False, ("job1/0/1",))]
     assert q.state("job1") is TaskState.COMPLETED
 
@@ -241,7 +241,7 @@ def test_a_heartbeat_of_an_ending_agent_is_heard_out() -> None:
     q.register("r1")
     q.submit("job1")
     q.feed(ev.AgentEndRequested(("r1",)))
-    said = q.hear("r1", assigned=1, endings=(ending("r1", "job1/0/1"),))
+    said = q.heartbeat("r1", assign_number=1, endings=(ending("r1", "job1/0/1"),))
     assert said[0] == EndAgent("r1", "it was asked to end", force=False)
     assert only(said, Acknowledge) == []
     q.gone("r1")
@@ -255,7 +255,7 @@ def test_a_retiring_agent_with_an_ending_and_something_foreign_is_ended_once() -
     q.register("a1", local=True)
     q.submit("job1")
     q.feed(ev.AgentCountSet(0))
-    said = q.hear("a1", assigned=1, holding="other/0/1", endings=(ending("a1", "job1/0/1"),))
+    said = q.heartbeat("a1", assign_number=1, attempt="other/0/1", endings=(ending("a1", "job1/0/1"),))
     assert len(only(said, EndAgent)) == 1
     assert q.core.agent_record("a1").state == "Ending"
 
@@ -265,13 +265,13 @@ def test_usage_is_shown_and_the_peak_kept() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1", frames="1-2")
-    said = q.hear("r1", holding="job1/0/1", assigned=1, cpu=50.0, memory=900)
+    said = q.heartbeat("r1", attempt="job1/0/1", assign_number=1, cpu=50.0, memory=900)
     assert said[:2] == [AgentChanged("r1"), TaskChanged("job1", 0)]
-    q.hear("r1", holding="job1/0/1", assigned=1, cpu=60.0, memory=100)
+    q.heartbeat("r1", attempt="job1/0/1", assign_number=1, cpu=60.0, memory=100)
     record = q.core.agent_record("r1")
     assert (record.cpu_percent, record.memory) == (60.0, 100)
     q.end("r1", "job1/0/1")
-    q.hear("r1", holding="job1/1/1", assigned=2, memory=300)
+    q.heartbeat("r1", attempt="job1/1/1", assign_number=2, memory=300)
     assert [task.peak_memory for task in q.core.task_records("job1", 0, 2)] == [900, 300]
     assert q.core.job_record("job1").peak_memory == 900
 
@@ -281,7 +281,7 @@ def test_usage_of_something_else_is_not_the_tasks() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1")
-    q.hear("r1", holding="other/0/1", assigned=0, memory=900)
+    q.heartbeat("r1", attempt="other/0/1", assign_number=0, memory=900)
     assert q.core.job_record("job1").peak_memory is None
 
 
@@ -289,10 +289,10 @@ def test_a_heartbeat_with_something_foreign_keeps_the_agent_from_work() -> None:
     """Until a heartbeat shows nothing."""
     q = Driver()
     q.register("r1")
-    q.hear("r1", holding="other/0/1")
+    q.heartbeat("r1", attempt="other/0/1")
     assert q.core.agent_record("r1").state == "Busy"
     assert assigned(q.submit("job1")) == []
-    assert assigned(q.hear("r1")) == [("r1", "job1", 0)]
+    assert assigned(q.heartbeat("r1")) == [("r1", "job1", 0)]
 
 
 def test_an_order_that_was_seen_is_not_sent_again() -> None:
@@ -301,7 +301,7 @@ def test_an_order_that_was_seen_is_not_sent_again() -> None:
     q.register("r1")
     q.submit("job1")
     q.mono += 60.0
-    assert assigned(q.hear("r1", assigned=1)) == []
+    assert assigned(q.heartbeat("r1", assign_number=1)) == []
 
 
 def test_an_order_that_never_ran_and_was_stopped_is_over() -> None:
@@ -310,9 +310,9 @@ def test_an_order_that_never_ran_and_was_stopped_is_over() -> None:
     q.register("r1")
     q.submit("job1")
     q.stop("job1")
-    q.hear("r1", assigned=1)
+    q.heartbeat("r1", assign_number=1)
     q.mono += 1.0
-    q.hear("r1", assigned=1)
+    q.heartbeat("r1", assign_number=1)
     task = q.core.task_records("job1", 0, 1)[0]
     assert (task.state, task.reason) == ("Cancelled", "stopped")
     assert q.core.job_record("job1").completed == q.now.wall
@@ -321,6 +321,6 @@ def test_an_order_that_never_ran_and_was_stopped_is_over() -> None:
 def test_only_the_ending_of_what_is_foreign_frees_the_agent_of_it() -> None:
     """Another ending is old news."""
     q = Driver()
-    q.register("r1", holding="other/0/2")
+    q.register("r1", attempt="other/0/2")
     assert q.end("r1", "other/0/1", "stopped") == []
     assert q.core.agent_record("r1").state == "Busy"

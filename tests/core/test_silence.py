@@ -24,7 +24,7 @@ def test_a_silent_agent_is_shown_as_lost_and_welcome_back() -> None:
     assert q.tick(0.5) == [AgentChanged("r1")]
     record = q.core.agent_record("r1")
     assert (record.state, record.reason, record.job) == ("Lost", "it does not answer", "job1")
-    q.hear("r1", holding="job1/0/1", assigned=1)
+    q.heartbeat("r1", attempt="job1/0/1", assign_number=1)
     record = q.core.agent_record("r1")
     assert (record.state, record.reason) == ("Busy", "")
 
@@ -35,7 +35,7 @@ def test_a_lost_agent_is_given_nothing() -> None:
     q.register("r1")
     q.tick(4.0)
     assert assigned(q.submit("job1")) == []
-    assert assigned(q.hear("r1")) == [("r1", "job1", 0)]
+    assert assigned(q.heartbeat("r1")) == [("r1", "job1", 0)]
 
 
 def test_a_remote_agent_is_gone_when_both_leases_have_run_out() -> None:
@@ -46,10 +46,10 @@ def test_a_remote_agent_is_gone_when_both_leases_have_run_out() -> None:
     q.register("r2")
     for _ in range(12):
         q.mono += 1.0
-        q.hear("r2")
+        q.heartbeat("r2")
         assert AgentRemoved("r1") not in q.feed(ev.Tick())
     q.mono += 0.5
-    q.hear("r2")
+    q.heartbeat("r2")
     out = q.feed(ev.Tick())
     assert AgentRemoved("r1") in out
     assert assigned(out) == [("r2", "job1", 0)]
@@ -76,7 +76,7 @@ def test_a_remote_agent_asked_to_end_is_gone_when_silent() -> None:
     q.feed(ev.AgentEndRequested(("r1",)))
     for _ in range(20):
         q.mono += 1.0
-        q.hear("r1", holding="job1/0/1", assigned=1)
+        q.heartbeat("r1", attempt="job1/0/1", assign_number=1)
         q.feed(ev.Tick())
     assert q.state("job1") is TaskState.RUNNING
     assert AgentRemoved("r1") in q.tick(13.0)
@@ -93,7 +93,7 @@ def test_a_pause_of_the_server_is_not_the_agents_silence(pause_s: float) -> None
     q.tick()
     q.mono += pause_s
     assert only(q.feed(ev.Tick()), EndAgent, AgentRemoved) == []
-    q.hear("a1", holding="job1/0/1", assigned=1)
+    q.heartbeat("a1", attempt="job1/0/1", assign_number=1)
     assert AgentRemoved("r1") in q.tick(13.0)
 
 

@@ -31,13 +31,13 @@ class SimAgent:
     id: str
     local: bool
     pid: int
-    holding: str = ""
+    attempt: str = ""
     number: int = 0
     """The highest order seen."""
     endings: dict[str, AttemptEnding] = field(default_factory=dict)
     inbox: list[Reply] = field(default_factory=list)
     outbox: list[ev.CoreEvent] = field(default_factory=list)
-    beat: int = 0
+    heartbeat_number: int = 0
     sent: dict[int, float] = field(default_factory=dict)
     lease_from: float = 0.0
     next_beat: float = 0.0
@@ -49,7 +49,7 @@ class SimAgent:
         self.sent[0] = min(self.sent.get(0, self.world.mono), self.world.mono)
         self.outbox.append(
             ev.AgentRegistered(
-                self.id, "host", self.pid, 1.0, self.local, self.holding,
+                self.id, "host", self.pid, 1.0, self.local, self.attempt,
                 tuple(self.endings.values()), self.number,
             )
         )  # fmt: skip
@@ -60,7 +60,7 @@ class SimAgent:
         if now - self.lease_from > SETTINGS.lease_s:
             self.leave("its lease ran out")
             return
-        if self.told_to_stop and self.holding:
+        if self.told_to_stop and self.attempt:
             self.end_render("stopped")
         if self.leaving:
             self.leave(self.leaving)
@@ -70,12 +70,12 @@ class SimAgent:
             if not self.registered:
                 self.register()
                 return
-            self.beat += 1
-            self.sent[self.beat] = now
+            self.heartbeat_number += 1
+            self.sent[self.heartbeat_number] = now
             self.outbox.append(
                 ev.AgentHeartbeat(
-                    self.id, self.beat, self.number, self.holding, tuple(self.endings.values()),
-                    float(self.beat % 5), self.beat % 7,
+                    self.id, self.heartbeat_number, self.number, self.attempt, tuple(self.endings.values()),
+                    float(self.heartbeat_number % 5), self.heartbeat_number % 7,
                 )
             )  # fmt: skip
 
@@ -86,18 +86,18 @@ class SimAgent:
             name = attempt_id(order.job_id, order.task, order.attempt)
             if order.number > self.number:
                 self.number = order.number
-                if not self.holding and not self.leaving:
-                    self.holding, self.told_to_stop = name, False
+                if not self.attempt and not self.leaving:
+                    self.attempt, self.told_to_stop = name, False
                     self.world.starts(self, name)
         elif isinstance(order, do.AskStop):
-            self.told_to_stop |= bool(order.attempt) and order.attempt == self.holding
+            self.told_to_stop |= bool(order.attempt) and order.attempt == self.attempt
         elif isinstance(order, do.Acknowledge):
-            if order.beat in self.sent:
-                self.lease_from = max(self.lease_from, self.sent[order.beat])
-            self.registered |= order.beat == 0
+            if order.heartbeat in self.sent:
+                self.lease_from = max(self.lease_from, self.sent[order.heartbeat])
+            self.registered |= order.heartbeat == 0
             for name in order.acknowledged:
                 self.endings.pop(name, None)
-            self.told_to_stop |= bool(self.holding) and (order.stop or order.desired != self.holding)
+            self.told_to_stop |= bool(self.attempt) and (order.stop or order.desired != self.attempt)
         elif isinstance(order, do.AskToRegister):
             self.register()
         else:
@@ -105,7 +105,7 @@ class SimAgent:
             self.told_to_stop = True
 
     def end_render(self, outcome: str) -> None:
-        name, self.holding, self.told_to_stop = self.holding, "", False
+        name, self.attempt, self.told_to_stop = self.attempt, "", False
         self.world.ends(self, name)
         code = {"completed": 0, "failed": 1}.get(outcome, -15)
         ending = AttemptEnding(agent=self.id, attempt=name, outcome=Outcome(outcome), exit_code=code)
@@ -114,7 +114,7 @@ class SimAgent:
 
     def leave(self, reason: str) -> None:
         """It ends its render and itself, and says so if it can."""
-        if self.holding:
+        if self.attempt:
             self.end_render("stopped")
         self.world.process_ended(self, reason)
 
@@ -156,9 +156,9 @@ class World:
 
     def process_ended(self, agent: SimAgent, reason: str) -> None:
         """The process and all its children are gone."""
-        if agent.holding:
-            self.ends(agent, agent.holding)
-            agent.holding = ""
+        if agent.attempt:
+            self.ends(agent, agent.attempt)
+            agent.attempt = ""
         del self.agents[agent.id]
         self.late += agent.outbox
         self.known_gone.append(ev.AgentGone(agent.id, reason))

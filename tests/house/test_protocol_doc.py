@@ -15,10 +15,10 @@ from kq import messages
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 ROW = re.compile(r"^\| `(\w+)` \| `([\w-]+)` \|(.*)\|$", re.MULTILINE)
 PORTS = {
-    "A client asks": messages.ClientRequest,
-    "The server answers": messages.ServerReply,
-    "The server orders one Agent": messages.AgentOrder,
-    "The server tells many": messages.BroadcastMessage,
+    "A client's requests": messages.ClientRequest,
+    "The server's replies": messages.ServerReply,
+    "Orders to one Agent": messages.AgentOrder,
+    "Broadcasts": messages.BroadcastMessage,
 }
 CLASSES = {
     name: kind
@@ -57,7 +57,7 @@ def test_a_message_stands_under_its_port(heading: str) -> None:
 
 def test_what_agents_report_stands_with_its_port() -> None:
     """Their table names the port of each row."""
-    [text] = [text for title, text in sections().items() if title.startswith("An Agent reports")]
+    [text] = [text for title, text in sections().items() if title.startswith("An Agent's reports")]
     documented = {name: rest.split("|")[0].strip() for name, _, rest in ROW.findall(text)}
     expected = {kind.__name__: "update" for kind in get_args(messages.UpdateMessage)}
     assert documented == {**expected, "RegisterUpdate": "request"}

@@ -194,7 +194,7 @@ def test_an_agent_s_key_hears_its_own_orders_alone(
 
 
 def heartbeat(agent_id: str) -> m.HeartbeatUpdate:
-    return m.HeartbeatUpdate(agent=agent_id, beat=1, assigned=0, holding="", endings=())
+    return m.HeartbeatUpdate(agent=agent_id, number=1, assign_number=0, attempt="", endings=())
 
 
 @pytest.mark.parametrize("name", ["a1", "a99", "farm-y:1", "farm-x", "farm-xx:1"])

@@ -207,7 +207,7 @@ def test_no_more_agents_than_were_admitted(queue: LiveQueue) -> None:
             attacker.register(f"elsewhere:{number}")
         until(lambda: len(agents_of(queue, "many")) == 3, "as many as were admitted")
         for _ in range(20):
-            attacker.beat()
+            attacker.heartbeat()
             assert len(agents_of(queue, "many")) <= 3
             time.sleep(0.02)
         queue.client.revoke_host("many").result(60)

@@ -62,7 +62,7 @@ class HostileAgent:
         until = time.monotonic() + TIMEOUT_S
         while not self.has_heard():
             assert time.monotonic() < until, f"no broadcast to {self.name}"
-            self.beat()  # an unregistered Agent's heartbeat makes the server request registration
+            self.heartbeat()  # an unregistered Agent's heartbeat makes the server request registration
             self._broadcast.poll(100)
 
     def has_heard(self) -> bool:
@@ -114,7 +114,7 @@ class HostileAgent:
             encode(
                 m.RegisterUpdate(
                     protocol=m.PROTOCOL_VERSION, version="0", agent=name or self.name, host="b",
-                    pid=os.getpid(), started=1.0, holding="" if name else self.attempt,
+                    pid=os.getpid(), started=1.0, attempt="" if name else self.attempt,
                 )
             )
         )  # fmt: skip
@@ -123,11 +123,11 @@ class HostileAgent:
         """Send a report without waiting for a reply."""
         self._update.send(encode(message))
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Send a heartbeat."""
         self.send(
             m.HeartbeatUpdate(
-                agent=self.name, beat=1, assigned=2**39 if self.attempt else 0, holding=self.attempt
+                agent=self.name, number=1, assign_number=2**39 if self.attempt else 0, attempt=self.attempt
             )
         )
 
@@ -155,7 +155,7 @@ class HostileAgent:
                 if isinstance(order, kind) and fits(order):
                     self.orders.remove(order)
                     return order
-            self.beat()
+            self.heartbeat()
             self._request.poll(100)
         raise AssertionError(f"waited {TIMEOUT_S:g} s in vain for {kind.__name__}: {self.orders[-5:]}")
 
@@ -164,5 +164,5 @@ class HostileAgent:
         self.register()
         order = self.wait(m.AssignOrder)
         self.attempt, self.log_file = order.attempt, order.log_file
-        self.beat()
+        self.heartbeat()
         return order

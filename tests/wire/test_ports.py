@@ -202,12 +202,12 @@ def lies(target: Target) -> list[msgspec.Struct]:
     other = "farm-b:1"
     return [
         ending,
-        m.HeartbeatUpdate(agent=target.agent, beat=1, assigned=1, endings=(ending,)),
-        m.HeartbeatUpdate(agent=target.agent, beat=1, assigned=1),
-        m.HeartbeatUpdate(agent=target.agent, beat=2, assigned=1),
-        m.HeartbeatUpdate(agent=target.agent, beat=3, assigned=2**64 - 1),
+        m.HeartbeatUpdate(agent=target.agent, number=1, assign_number=1, endings=(ending,)),
+        m.HeartbeatUpdate(agent=target.agent, number=1, assign_number=1),
+        m.HeartbeatUpdate(agent=target.agent, number=2, assign_number=1),
+        m.HeartbeatUpdate(agent=target.agent, number=3, assign_number=2**64 - 1),
         # Its own name outside, another's inside.
-        m.HeartbeatUpdate(agent=other, beat=1, assigned=1, endings=(ending,)),
+        m.HeartbeatUpdate(agent=other, number=1, assign_number=1, endings=(ending,)),
         m.ProgressUpdate(agent=target.agent, attempt=attempt, progress=0.9, picture="/etc/passwd"),
         m.LeaveUpdate(agent=target.agent, reason="a lie"),
     ]
@@ -282,7 +282,7 @@ def test_another_version_is_told_so(target: Target) -> None:
 def test_malformed_frames_with_good_keys(target: Target, whose: str, kind: int) -> None:
     """Noise, messages with changed bytes, none, two, a thousand frames."""
     rng = random.Random(3)
-    good = encode(m.HeartbeatUpdate(agent=target.agent, beat=1, assigned=1))
+    good = encode(m.HeartbeatUpdate(agent=target.agent, number=1, assign_number=1))
     with target.peer(kind, getattr(target, whose)) as near:
         for _ in range(1500):
             frame = bytearray(rng.choice([good, encode(m.SnapshotRequest(request=1)), rng.randbytes(40)]))
