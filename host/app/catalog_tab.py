@@ -91,8 +91,12 @@ class CatalogWidget(QTableView):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._on_return(bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
-        else:
-            super().keyPressEvent(event)
+            return
+        super().keyPressEvent(event)
+        # With a single row, Qt selects nothing by an arrow key: that row is the current one already.
+        index = self.currentIndex()
+        if event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down) and not self.selectionModel().hasSelection():
+            self.selectRow(index.row())
 
 
 class CatalogTab(BaseTab):
@@ -124,7 +128,8 @@ class CatalogTab(BaseTab):
         self.table.customContextMenuRequested.connect(self._on_menu_requested)
         self.table.doubleClicked.connect(self._on_double_clicked)
         self.setFocusProxy(self.table)
-        self._empty = QLabel(_EMPTY, self.table)
+        # In the viewport: over the whole table it would cover the titles of the columns.
+        self._empty = QLabel(_EMPTY, self.table.viewport())
         self._empty.setProperty("role", "dim")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
@@ -164,7 +169,7 @@ class CatalogTab(BaseTab):
         layout.setSpacing(0)
         layout.addLayout(bar)
         layout.addWidget(self.table, 1)
-        inner = QVBoxLayout(self.table)
+        inner = QVBoxLayout(self.table.viewport())
         inner.addWidget(self._empty)
 
     def getCatalogWidget(self) -> CatalogWidget:

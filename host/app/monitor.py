@@ -396,13 +396,13 @@ class Monitor(BaseTab):
 def _facts(render: Render) -> list[str]:
     """Return the camera and the samples of `render`, as far as they are known."""
     facts = [render.camera] if render.camera else []
-    return [*facts, f"{render.samples} samples"] if render.samples else facts
+    return [*facts, _samples(render.samples)] if render.samples else facts
 
 
 def _facts_in(image: QImage) -> list[str]:
     """Return the camera and the samples in the header of a picture of renderboot; else nothing."""
     camera, samples = (image.text(name)[:_MAX_FACT] for name in ("camera", "samples"))
-    return [camera, *([f"{samples} samples"] if samples else [])] if camera else []
+    return [camera, *([_samples(samples)] if samples else [])] if camera else []
 
 
 def _phase_text(phase: Phase, state: str = "") -> str:
@@ -430,3 +430,7 @@ def _elapsed(render: Render) -> str:
     seconds = (render.ended_at or time.monotonic()) - render.started_at
     minutes, rest = divmod(seconds, 60)
     return f"&nbsp;&nbsp;{minutes:.0f}:{rest:04.1f}" if minutes else f"&nbsp;&nbsp;{rest:.1f} s"
+
+
+def _samples(count: int | str) -> str:
+    return f"{count} sample" if str(count) == "1" else f"{count} samples"

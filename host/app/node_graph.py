@@ -20,16 +20,23 @@ from ..Katana.UI4.FormMaster import NodeActionDelegate
 from ..Katana.UI4.Tabs import BaseTab
 from ..Katana.UI4.Util import RenderMenu
 from ..nodes.errors import SceneError
-from ..nodes.graph import Change, GraphEvent, Node
+from ..nodes.graph import Change, Graph, GraphEvent, Node
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.types import NODE_TYPES
 from . import style
 from .filter_menu import FilterMenu
+from .graph_places import BELOW, free_place, neighbour
 from .node_item import NodePlate, ShownNode
 from .node_viewer import Viewer
 
 _log = logging.getLogger("Katana.NodeGraph")
 _PIPE_COLOR = (150, 150, 150, 255)
+_DIRECTIONS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
 
 
 class NodeGraphTab(BaseTab):
@@ -233,17 +240,41 @@ class NodeGraphTab(BaseTab):
 
     def _on_key_pressed(self, key: int) -> None:
         if key == Qt.Key.Key_Tab:
-            at = self._viewer.mapFromGlobal(self._viewer.cursor().pos())
-            inside = self._viewer.rect().contains(at)
-            self._popup(self.build_create_menu(at if inside else self._viewer.rect().center()), at)
+            self._open_create_menu()
         elif key == Qt.Key.Key_F:
             self.frame_all()
         elif key == Qt.Key.Key_D:
             for node in active_scene().selected:
                 node.bypassed = not node.bypassed
+        elif key in _DIRECTIONS:
+            self._select_neighbour(_DIRECTIONS[Qt.Key(key)])
         else:
             for node in active_scene().selected:
                 active_scene().graph.remove(node, reconnect=True)
+
+    def _open_create_menu(self) -> None:
+        """Open the menu of types at the pointer, else in the middle, to create after the selected node."""
+        at = self._viewer.mapFromGlobal(self._viewer.cursor().pos())
+        after = None
+        if not self._viewer.rect().contains(at):
+            at = self._viewer.rect().center()
+            selected = active_scene().selected
+            after = selected[0] if len(selected) == 1 else None
+        self._popup(self.build_create_menu(at, after), at)
+
+    def _select_neighbour(self, direction: tuple[int, int]) -> None:
+        """Select and edit the nearest node in a direction, or the edited or first one if none is selected."""
+        scene = active_scene()
+        places = {node: node.position for node in self._shown}
+        start = next(iter(scene.selected), None)
+        if start is None:
+            node = scene.edited or next(iter(places), None)
+        else:
+            node = neighbour(places, start, direction) or start
+        if node is not None:
+            scene.select((node,))
+            scene.edit(node)
+            self._viewer.ensureVisible(self._shown[node].view)
 
     def _on_menu_requested(self, position: QPoint, by_key: bool) -> None:
         node = self.node_at(position)
@@ -274,6 +305,7 @@ class NodeGraphTab(BaseTab):
         bypass = menu.addAction("Enable" if node.bypassed else "Disable")
         bypass.setShortcut("D")
         bypass.triggered.connect(lambda: setattr(node, "bypassed", not node.bypassed))
+        self._add_inputs(menu, node)
         RenderMenu.AddRenderItemsToMenu(menu, view, view.getOutputPortByIndex(0), log=_log)
         NodeActionDelegate.UpdateContextMenuWithDelegates(menu, view)
         menu.addSeparator()
@@ -282,8 +314,25 @@ class NodeGraphTab(BaseTab):
         delete.triggered.connect(lambda: active_scene().graph.remove(node, reconnect=True))
         return menu
 
-    def build_create_menu(self, position: QPoint) -> QMenu:
-        """Return the menu of node types, which creates a node at `position`, in the viewer's coordinates."""
+    def _add_inputs(self, menu: QMenu, node: Node) -> None:
+        """Add a submenu for each input of `node` with the nodes that can be connected to it."""
+        graph = active_scene().graph
+        names = node.input_names
+        sources = [other for other in graph.nodes if all(each is not node for each in other.upstream())]
+        for name in names:
+            inputs = menu.addMenu("Input" if len(names) == 1 else f"Input {name}")
+            current = node.source(name)
+            for source in [None, *sources]:
+                action = inputs.addAction("Nothing" if source is None else source.name)
+                action.setCheckable(True)
+                action.setChecked(source is current)
+                action.triggered.connect(lambda _=False, n=name, s=source: _connect(graph, s, node, n))
+
+    def build_create_menu(self, position: QPoint, after: Node | None = None) -> QMenu:
+        """Return the menu of node types. The node is created at `position`, in the viewer's coordinates.
+
+        `after`: the node below which it is created instead, connected between that and what that leads to.
+        """
         menu = self._new_menu(FilterMenu(self))
         where: QPointF = self._viewer.mapToScene(position)
         category = ""
@@ -293,12 +342,19 @@ class NodeGraphTab(BaseTab):
                 menu.addSection(category)
             action = menu.addAction(node_type.name)
             action.setToolTip(node_type.description)
-            action.triggered.connect(lambda _=False, name=node_type.name: self._create(name, where))
+            action.triggered.connect(lambda _=False, name=node_type.name: self._create(name, where, after))
         return menu
 
-    def _create(self, type_name: str, where: QPointF) -> None:
+    def _create(self, type_name: str, where: QPointF, after: Node | None) -> None:
+        graph = active_scene().graph
+        wanted = (where.x() - 74, where.y() - 16)
+        if after is not None:
+            wanted = (after.position[0], after.position[1] + BELOW)
+        x, y = free_place([node.position for node in graph.nodes], wanted)
         view = NodegraphAPI.CreateNode(type_name, NodegraphAPI.GetRootNode())
-        NodegraphAPI.SetNodePosition(view, (round(where.x()) - 74, round(where.y()) - 16))
+        NodegraphAPI.SetNodePosition(view, (round(x), round(y)))
+        if after is not None and after in graph.nodes:
+            graph.insert_after(graph.node(view.getName()), after)
         NodegraphAPI.SetAllSelectedNodes([view])
         NodegraphAPI.SetNodeEdited(view, True)
 
@@ -373,3 +429,14 @@ class NodeGraphTab(BaseTab):
             yield
         finally:
             self._syncing = before
+
+
+def _connect(graph: Graph, source: Node | None, target: Node, port: str) -> None:
+    """Connect `source` to an input of `target`; None disconnects the input."""
+    if source is None:
+        graph.disconnect(target, port)
+        return
+    try:
+        graph.connect(source, target, port)
+    except SceneError as error:
+        _log.warning("%s", error)

@@ -13,6 +13,10 @@ _KEYS = (
     Qt.Key.Key_Backspace,
     Qt.Key.Key_F,
     Qt.Key.Key_D,
+    Qt.Key.Key_Left,
+    Qt.Key.Key_Right,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
 )
 
 

@@ -1,19 +1,24 @@
-"""The shelf bar: one button for each shelf item, shelf by shelf."""
+"""The shelf bar: one button for each shelf item, shelf by shelf. Its menu has the same items."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction, QIcon, QKeySequence
-from PySide6.QtWidgets import QLabel, QToolBar, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QToolBar, QWidget
 
 from ..Katana import KatanaResources, Shelves
 
 
 class ShelfBar(QToolBar):
-    """Shows the shelves and runs their items."""
+    """Shows the shelves and runs their items.
+
+    Attributes:
+        menu: the same items, for the window's menu bar.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Shelves", parent)
+        self.menu = QMenu("&Shelves", self)
         self.setObjectName("ShelfBar")
         self.setIconSize(QSize(18, 18))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -23,6 +28,7 @@ class ShelfBar(QToolBar):
     def load(self) -> None:
         """Reload the shelves and rebuild the buttons."""
         self.clear()
+        self.menu.clear()
         shelves = [shelf for shelf in Shelves.GetShelves2(True) if shelf.getItems()]
         for index, shelf in enumerate(shelves):
             if index:
@@ -31,9 +37,13 @@ class ShelfBar(QToolBar):
             label.setProperty("role", "heading")
             label.setContentsMargins(4, 0, 6, 0)
             self.addWidget(label)
+            self.menu.addSection(shelf.getName())
             for item in shelf.getItems():
-                self.addAction(self._action(item))
+                action = self._action(item)
+                self.addAction(action)
+                self.menu.addAction(action)
         self.setVisible(bool(shelves))
+        self.menu.menuAction().setVisible(bool(shelves))
 
     def _action(self, item: Shelves.ShelfItem) -> QAction:
         action = QAction(item.getName(), self)

@@ -23,6 +23,7 @@ from ..nodes.scene import UNTITLED, SceneChange, active_scene
 from . import closing
 from .banner import Banner
 from .documents import Documents
+from .focus_line import FocusLine
 from .history import History
 from .messages import Messages, active_log
 from .rendering import RenderSession
@@ -30,7 +31,7 @@ from .scene_queries import SceneQueries
 from .shelf_bar import ShelfBar
 from .timeline import Timeline
 from .user_settings import UserSettings
-from .window_menus import add_edit_menu, add_render_menu, add_view_menu
+from .window_menus import add_edit_menu, add_render_menu, add_view_menu, with_mnemonics
 
 _log = logging.getLogger("Katana.Window")
 _MESSAGE_MS = 8000
@@ -80,6 +81,7 @@ class DesktopWindow(KatanaWindow):
         )
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self._banner = Banner(self)
+        self.focus_line = FocusLine(self)
         self.shelf_bar = ShelfBar(self)
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.shelf_bar)
         self._add_banner()
@@ -230,6 +232,7 @@ class DesktopWindow(KatanaWindow):
         add_render_menu(self.menuBar(), self._renders, self._open_from_menu)
         add_view_menu(self.menuBar(), self._settings)
         self._tabs_menu: QMenu = self.menuBar().addMenu("&Tabs")
+        self.menuBar().addMenu(self.shelf_bar.menu)
         self._fill_recent()
 
     def _fill_recent(self) -> None:
@@ -242,8 +245,9 @@ class DesktopWindow(KatanaWindow):
 
     def _fill_tabs_menu(self) -> None:
         self._tabs_menu.clear()
-        for name in Tabs.GetAvailableTabTypeNames():
-            action = self._tabs_menu.addAction(Tabs.GetTabTitle(name))
+        names = Tabs.GetAvailableTabTypeNames()
+        for name, text in zip(names, with_mnemonics([Tabs.GetTabTitle(name) for name in names]), strict=True):
+            action = self._tabs_menu.addAction(text)
             icon = Tabs.GetTabMenuItemIcon(name)
             if icon is not None:
                 action.setIcon(icon)

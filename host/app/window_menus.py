@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QMenu, QMenuBar
@@ -132,6 +132,18 @@ def add_view_menu(bar: QMenuBar, settings: UserSettings) -> QMenu:
 
     light.toggled.connect(choose)
     return menu
+
+
+def with_mnemonics(titles: Sequence[str]) -> list[str]:
+    """Return menu texts for `titles`, each with its first letter that no earlier one has as mnemonic."""
+    used: set[str] = set()
+    texts = []
+    for title in titles:
+        index = next((i for i, c in enumerate(title) if c.isalnum() and c.lower() not in used), None)
+        before, after = (title, "") if index is None else (title[:index], title[index:])
+        used.update(after[:1].lower())
+        texts.append(before.replace("&", "&&") + ("&" if after else "") + after.replace("&", "&&"))
+    return texts
 
 
 def chosen_palette(settings: UserSettings) -> style.Palette:

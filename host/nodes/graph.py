@@ -279,6 +279,15 @@ class Graph:
         self.connect(source, node)
         self.connect(node, target, port)
 
+    def insert_after(self, node: Node, source: Node) -> None:
+        """Insert an unconnected `node` between `source` and all its consumers; nothing if it has no input."""
+        if not node.input_names:
+            return
+        consumers = self.consumers(source)
+        self.connect(source, node)
+        for target, port in consumers:
+            self.connect(node, target, port)
+
     def disconnect(self, target: Node, port: str) -> None:
         """Disconnect the input `port` of `target`, if it is connected."""
         if target._sources.pop(port, None) is not None:

@@ -179,3 +179,22 @@ def test_home_and_end_go_to_the_first_and_last_job(
     qtbot.keyClick(tab.view, Qt.Key.Key_End)
     qtbot.keyClick(tab.view, Qt.Key.Key_Home)
     assert tab.view.chosen.job_ids() == [tab.model.job_id(0)]
+
+
+def test_a_single_row_is_selected_by_the_keyboard(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """The list that gets the focus selects its row, and so does Down after a click beside it."""
+    queue.change([make_job(1, JobState.CANCELLED)])
+    settle(lambda: tab.model.total == 1)
+    tab.activateWindow()
+    tab.log.view.setFocus()
+    tab.view.clearSelection()
+    tab.view.selectionModel().clearCurrentIndex()
+    tab.view.setFocus(Qt.FocusReason.TabFocusReason)
+    settle(lambda: QApplication.focusWidget() is tab.view)
+    assert tab.view.chosen.any() and tab.actions_of_jobs.start.isEnabled()
+    tab.view.clearSelection()
+    assert not tab.view.chosen.any()
+    qtbot.keyClick(tab.view, Qt.Key.Key_Down)
+    assert tab.view.chosen.any()

@@ -63,6 +63,7 @@ class TickPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(heading)
         layout.addWidget(self.list, 1)
+        self.setEnabled(bool(names))  # an empty list would take the keyboard without showing it
 
     def ticked(self) -> list[str]:
         """Return the checked entries, from the top."""
@@ -154,12 +155,13 @@ class StartMultipleRendersDialog(SingleDialog):
         close.setAutoDefault(False)
         close.clicked.connect(self.reject)
         ends = QHBoxLayout()
-        ends.addWidget(self.count, 1)
+        ends.addStretch(1)
         for button in (*self.buttons.values(), close):
             ends.addWidget(button)
         layout = QVBoxLayout(self)
         layout.addWidget(area, 1)
         layout.addLayout(fields)
+        layout.addWidget(self.count)  # in a row of its own: an invalid frame range takes a long message
         layout.addLayout(ends)
         self.resize(min(1100, 200 + 180 * (2 + len(self.values))), 420)
 

@@ -41,6 +41,7 @@ from ..models.agents import AgentsModel
 from ..models.columns import span_text
 from .fitting import FittingRow
 from .question import LONG_S, ask_first
+from .row_table import RowTable
 
 __all__ = ["AgentsPanel"]
 
@@ -115,7 +116,7 @@ class AgentsPanel(QWidget):
                 self.count.setValue(queue.agents_wanted)
 
     def _make_table(self) -> None:
-        self.table = QTableView(self)
+        self.table = RowTable(self)
         self.table.setAccessibleName("Agents")
         self.table.setModel(self._model)
         self.table.setItemDelegate(_AgentDelegate(self.table))

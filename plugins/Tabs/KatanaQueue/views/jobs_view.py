@@ -24,7 +24,7 @@ from PySide6.QtGui import (
     QPalette,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QToolTip, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QToolTip, QWidget
 
 from .....kq.api import JobRecord
 from ....ui.theme import row_height
@@ -34,13 +34,14 @@ from ..models.jobs import JobsModel
 from .job_columns import JobColumns
 from .job_rows import ARROW_WIDTH, MARGIN, RowPainter
 from .job_selection import JobSelection
+from .row_table import RowTable
 
 __all__ = ["JobsView"]
 
 _Index = QModelIndex | QPersistentModelIndex
 
 
-class JobsView(QTableView):
+class JobsView(RowTable):
     """The table of jobs; an expanded job has a row for each of its tasks beneath it. Qt's thread.
 
     Signals:
