@@ -18,6 +18,7 @@ class FocusLine(QWidget):
 
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
+        self._main = window
         self._dock: QDockWidget | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
@@ -64,6 +65,6 @@ class FocusLine(QWidget):
         panel = None if self._dock is None else self._dock.widget()
         self.setVisible(panel is not None and panel.isVisible())
         if panel is not None:
-            place = panel.mapTo(self.parentWidget(), QPoint(0, 0))
+            place = panel.mapTo(self._main, QPoint(0, 0))
             self.setGeometry(place.x(), place.y(), panel.width(), _THICKNESS)
             self.raise_()
