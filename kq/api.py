@@ -8,6 +8,7 @@ from .client.queue_client import QueueClient
 from .client.session import Session, current_session, start_session
 from .clock import elapsed_s
 from .command_line import join_command_line, split_command_line
+from .desktop_render import DesktopRender
 from .errors import (
     BadInput,
     BadSetting,
@@ -79,6 +80,7 @@ __all__ = [
     "BadSetting",
     "ConnectionLost",
     "ConnectionStatus",
+    "DesktopRender",
     "Farm",
     "FarmChange",
     "FoundHost",

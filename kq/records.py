@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from .desktop_render import DesktopRender
 from .errors import BadInput
 from .frame_ranges import FrameChunks, parse_frames
 from .placeholders import check_placeholders, fill, misspelled_placeholders
@@ -123,6 +124,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """The signal that asks the render to end; 0: SIGTERM. Not used on Windows."""
     is_live: bool = False
     """It renders until it is stopped: there is no progress and no remaining time."""
+    desktop: DesktopRender | None = None
+    """Set if it only sends its pixels to the desktop of this session: a later one refuses to start it."""
 
     def chunks(self) -> FrameChunks | None:
         """Return the frames of each task, or None for a job without frames. Raises BadInput."""
@@ -324,6 +327,8 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """Title of the render farm that runs it; empty: the queue."""
     is_live: bool = False
     """It renders until it is stopped."""
+    needs_desktop: bool = False
+    """It only sends its pixels to the desktop that submitted it: see JobSpec.desktop."""
 
 
 class TaskRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from Katana import CatalogAPI, Nodes2DAPI
 
@@ -19,14 +18,12 @@ from .job_names import graph_state_variables
 __all__ = [
     "frames_of",
     "has_item",
-    "is_being_repeated",
     "knows_renders",
     "note_variables",
     "progress_of",
     "remember",
     "render_log_of",
     "rendered_jobs",
-    "repeat",
     "show_in_catalog",
     "show_in_monitor",
     "stop_signal",
@@ -34,39 +31,28 @@ __all__ = [
     "variables_of",
 ]
 
-_REPEAT_AGAIN_S = 10.0
-"""If Katana starts a job this soon after `repeat`, it is the repeated render, and is not repeated again."""
 _log = logging.getLogger("KatanaQueue")
 _T = TypeVar("_T")
 
 
-class _Render(NamedTuple):
-    """The render of a job of this session."""
-
-    sequence_id: int
-    sends_pixels: bool
-    """Whether its command line has Katana's port, to which the render sends its pixels."""
-
-
-_renders: dict[str, _Render] = {}
-_repeated_s: dict[str, float] = {}
+_renders: dict[str, int] = {}
+"""Sequence IDs of the renders of this session's jobs, by job id."""
 _variables: dict[int, dict[str, str]] = {}
 """Values of graph state variables that `note_variables` recorded, by sequence ID of the render."""
 
 
-def remember(job_id: str, context: str, node: str, *, sends_pixels: bool = False) -> None:
+def remember(job_id: str, context: str, node: str) -> None:
     """Record the Catalog item of a job, found by the sequence ID in the name of its render context.
 
     Args:
         job_id: the job.
         context: the name of its render context.
         node: the name of its node; empty: any.
-        sends_pixels: whether its command line has `-host`, so that only Katana can repeat the render.
     """
     item = _item_of_context(context, node)
     sequence_id = _asked(item.getMainSequenceID) if item is not None else None
     if sequence_id is not None:
-        _renders[job_id] = _Render(int(sequence_id), sends_pixels)
+        _renders[job_id] = int(sequence_id)
 
 
 def rendered_jobs() -> tuple[str, ...]:
@@ -151,31 +137,6 @@ def show_in_catalog(job_id: str) -> bool:
     return True
 
 
-def repeat(job_id: str) -> bool:
-    """Let Katana repeat the render of a job whose old command line sends its pixels to Katana.
-
-    Returns: whether it does. False: the caller should run the job's own commands again.
-    """
-    render = _renders.get(job_id)
-    if render is None or not render.sends_pixels or not has_item(job_id):
-        return False
-    _repeated_s[job_id] = time.monotonic()
-    try:
-        Nodes2DAPI.RestartExternalRender(render.sequence_id)
-    except Exception as error:  # noqa: BLE001  Katana's errors are undocumented, and the old commands remain
-        _log.warning("Katana Queue: Katana could not repeat render %d: %s", render.sequence_id, error)
-        return False
-    return True
-
-
-def is_being_repeated(job_id: str) -> bool:
-    """Whether `repeat` was called for the job in the last seconds.
-
-    If Katana starts the job itself then, this start is the repeated render.
-    """
-    return time.monotonic() - _repeated_s.get(job_id, -_REPEAT_AGAIN_S) < _REPEAT_AGAIN_S
-
-
 def stop_signal(renderer: str) -> int:
     """Return the number of the signal at which `renderer` saves its result and exits; 0 when unknown."""
     answer = _asked(Nodes2DAPI.GetRenderTerminationSignal, renderer) if renderer else None
@@ -227,10 +188,10 @@ def note_variables(sequence_id: int, variables: Mapping[str, str]) -> None:
 
 
 def _item(job_id: str) -> Any:
-    render = _renders.get(job_id)
-    if render is None:
+    sequence_id = _renders.get(job_id)
+    if sequence_id is None:
         return None
-    return _asked(CatalogAPI.FindCatalogItemBySequenceID, render.sequence_id)
+    return _asked(CatalogAPI.FindCatalogItemBySequenceID, sequence_id)
 
 
 def _item_of_context(context: str, node: str) -> Any:

@@ -15,6 +15,7 @@ from Katana import FarmAPI
 from ..kq.api import BadInput, JobRecord, JobSpec, JobState, format_frames, quoted, split_command_line
 from . import catalog
 from .job_names import job_name
+from .render_again import desktop_render
 from .render_commands import read_commands
 from .render_environment import render_environment, unset_since_start
 
@@ -63,8 +64,9 @@ def read_request(request: Any) -> FarmRequest:
     standby = environment.pop(_STANDBY_VARIABLE, "")
     per_task = _whole_number(environment, PER_TASK_VARIABLE, 1)
     priority = _whole_number(environment, PRIORITY_VARIABLE, 0)
+    variables = catalog.variables_of(context, node)
     spec = JobSpec(
-        name=job_name(node, shown_frames, catalog.variables_of(context, node)),
+        name=job_name(node, shown_frames, variables),
         commands=render.commands,
         environment=environment,
         unset=tuple(name for name in unset_since_start(os.environ) if name not in environment),
@@ -76,6 +78,7 @@ def read_request(request: Any) -> FarmRequest:
         standby=tuple(split_command_line(standby)) if standby else (),
         stop_signal=catalog.stop_signal(render.options.get("renderer", "")),
         priority=priority,
+        desktop=desktop_render(render.options, shown_frames, variables) if node else None,
         is_live=render.options.get("renderMethodType") == _LIVE,
         **(_tasks(frames, per_task) if render.has_frame_placeholder else _one_task(frames)),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePath, PureWindowsPath
 from typing import NamedTuple
@@ -19,6 +19,8 @@ __all__ = ["RenderCommands", "needs_shell", "only_sends_pixels", "read_commands"
 _PLACEHOLDER = re.compile(r"\{(?:frame|start)(?::0?[1-9]d)?\}")
 _RENDER_OPTIONS = frozenset({"geolib3OpTree", "renderMethodName", "renderMethodType"})
 """Options that Katana passes only to renderboot."""
+_SCREEN_METHODS = frozenset({"previewRender", "liveRender"})
+"""Render methods whose pictures are shown by Katana; those of the others are files."""
 
 
 class RenderCommands(NamedTuple):
@@ -70,14 +72,13 @@ def read_commands(lines: Sequence[str], *, windows: bool = sys.platform == "win3
     return RenderCommands(tuple(commands), render, options, variables)
 
 
-def only_sends_pixels(commands: Sequence[tuple[str, ...]]) -> bool:
-    """Whether the render among `commands` writes no picture file, and only sends its pixels to Katana.
+def only_sends_pixels(options: Mapping[str, str]) -> bool:
+    """Whether the render with these `options` writes no picture file, and only sends its pixels to Katana.
 
     Once that Katana has ended, its picture cannot be seen by anyone.
     """
-    render = _render_among(commands)
-    options = _options(commands[render]) if render >= 0 else {}
-    return "host" in options and "renderOutputFile" not in options
+    is_for_screen = options.get("renderMethodType") in _SCREEN_METHODS
+    return is_for_screen and "host" in options and "renderOutputFile" not in options
 
 
 def _render_among(commands: Sequence[tuple[str, ...]]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from Katana import Callbacks, FarmAPI
 from PySide6 import QtCore
 
-from . import import_isolation, queue_session, registration
+from . import import_isolation, queue_session, registration, render_again
 from .render_environment import note_start
 
 __all__ = ["register"]
@@ -31,6 +31,7 @@ def register(farm_plugin: type, site_farms: Mapping[str, type]) -> list[tuple[st
     kind, version = registration.farm_plugin_type()
     name = import_isolation.farm_name(FarmAPI.FarmPluginManager.GetFarmPluginNames() or ())
     registration.expect(name)
+    render_again.follow_scenes()
     Callbacks.addCallback(Callbacks.Type.onStartupComplete, _on_startup_complete)
     Callbacks.addCallback(Callbacks.Type.onShutdown, _on_shutdown)
     entries = [(name, farm_plugin), *site_farms.items()]

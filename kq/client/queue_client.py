@@ -182,6 +182,7 @@ class QueueClient(ClientRequests):
             node=spec.node,
             temp_dir=spec.temp_dir,
             is_live=spec.is_live,
+            needs_desktop=spec.desktop is not None,
             wait_reason=WaitReason.SUBMISSION,
             reason="being submitted",
         )

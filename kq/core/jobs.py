@@ -25,7 +25,6 @@ _COMPLETED, _CANCELLED, _FAILED = (
     _CODE[state] for state in (TaskState.COMPLETED, TaskState.CANCELLED, TaskState.FAILED)
 )
 
-
 _AGENTS_NAMED = 8
 _MAX_STORY = 100
 """Entries in a job's story; of more, the oldest are dropped."""
@@ -413,6 +412,7 @@ class Job:
             from_history=self.from_history,
             is_cut_off=self.is_cut_off,
             is_live=spec.is_live,
+            needs_desktop=spec.desktop is not None,
         )
 
     def task_label(self, index: int) -> str:

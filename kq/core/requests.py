@@ -6,6 +6,7 @@ Each checks its event before it changes anything, and raises NotFound, Refused o
 from __future__ import annotations
 
 from ..errors import BadInput, NotFound, Refused
+from ..plain_text import quoted
 from ..records import check_job_id, check_note, check_priority
 from ..settings import MAX_AGENTS
 from ..states import AgentState, TaskState, WaitReason
@@ -59,9 +60,15 @@ def submit(state: CoreState, event: ev.JobSubmitted, now: Instant) -> None:
 
 
 def start_jobs(state: CoreState, event: ev.JobsStarted, now: Instant) -> None:
-    """Run Cancelled and Failed tasks again; in a Completed job, all tasks. Others are left alone."""
+    """Run Cancelled and Failed tasks again; in a Completed job, all tasks. Others are left alone.
+
+    If one of the jobs needs a desktop that has ended, none is started.
+    """
     _refuse_when_ending(state)
-    for job in state.jobs_of(event.job_ids):
+    jobs = state.jobs_of(event.job_ids)
+    for job in jobs:
+        _refuse_without_desktop(job)
+    for job in jobs:
         restarting = [task for task in job.running_indices() if _restart_after_stop(job, task)]
         count = _reset_tasks(state, job, _CANCELLED_OR_FAILED)
         if not count and job.is_over:
@@ -135,6 +142,7 @@ def start_tasks(state: CoreState, event: ev.TasksStarted, now: Instant) -> None:
     """Run these tasks again, Completed ones as well. Waiting and Running ones are left alone."""
     _refuse_when_ending(state)
     job = _job_with_tasks(state, event.job_id, event.tasks)
+    _refuse_without_desktop(job)
     is_restarting = is_reopened = False
     for task in event.tasks:
         if job.task_state(task).is_terminal:
@@ -257,3 +265,14 @@ def _refuse_when_ending(state: CoreState) -> None:
     """Raise Refused when the session is ending."""
     if state.ending:
         raise Refused("the session is ending: nothing more is started")
+
+
+def _refuse_without_desktop(job: Job) -> None:
+    """Raise Refused when the job only sends its pixels to the desktop of an earlier session."""
+    render = job.spec.desktop
+    if render is not None and job.from_history:
+        scene = f" with {quoted(render.scene)} open" if render.scene else ""
+        raise Refused(
+            f"job {job.spec.name} ({job.id}) was not started: it sends its picture to a desktop that has "
+            f"ended. Start it in the Katana Queue tab of a desktop{scene}, which renders it again"
+        )

@@ -10,9 +10,10 @@ from typing import Any
 
 from Katana import FarmAPI
 
-from ...kq.api import JobRecord, KqError, QueueClient, not_saved_text
+from ...kq.api import DesktopRender, JobRecord, KqError, QueueClient, not_saved_text
 from .. import catalog
 from ..farm_requests import read_request
+from ..render_again import render_again
 from .FarmPluginBase import FarmPluginBase, report, running_session
 
 __all__ = ["KatanaQueueFarmPlugin"]
@@ -30,6 +31,11 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
     """
 
     title = "Katana Queue"
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__()
+        self._desktop_renders: dict[str, DesktopRender] = {}
+        """By job id: how this Katana renders a job again that only sends its pixels to it."""
 
     def submitJob(
         self, jobRequest: FarmAPI.FarmPluginManager.JobRequest, *args: object, **kwargs: object
@@ -51,25 +57,31 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
         except KqError as error:
             raise FarmAPI.FarmPluginException(str(error)) from error
         recent_requests[asked.options.get("renderMethodType", "other")] = dict(vars(request))
-        catalog.remember(
-            job_id,
-            str(request.renderContextName or ""),
-            asked.spec.node,
-            sends_pixels="host" in asked.options,
-        )
+        catalog.remember(job_id, str(request.renderContextName or ""), asked.spec.node)
+        if asked.spec.desktop is not None:
+            self._desktop_renders[job_id] = asked.spec.desktop
         submitted.add_done_callback(report(f"Katana Queue: job {asked.spec.name}"))
         submitted.add_done_callback(partial(_warn_if_not_saved, asked.spec.name))
         return job_id
 
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
-        """Run a finished job again. Raises JobNotFoundException.
+        """Run a finished job again.
 
-        Where Katana can repeat the render itself, it does: the old command line sends pixels to a port that
-        may be closed, for a Catalog item that may be deleted. Otherwise the queue runs the old commands.
+        If the old command line only sends pixels to Katana, for a Catalog item that may be deleted, Katana
+        renders the node again as a new job. The server refuses such a job of an earlier session.
+
+        Raises:
+            JobNotFoundException: there is no such job.
+            FarmPluginException: Katana cannot render the node again, or no queue runs.
         """
         client = _client()
         record = self.record(jobId)
-        if not catalog.is_being_repeated(jobId) and catalog.repeat(jobId):
+        render = self._desktop_renders.get(jobId)
+        if render is not None:
+            try:
+                render_again(record, render)
+            except KqError as error:
+                raise FarmAPI.FarmPluginException(str(error)) from error
             return
         client.start_jobs([jobId]).add_done_callback(report(f"Katana Queue: starting {record.name}"))
 

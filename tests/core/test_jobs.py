@@ -8,7 +8,8 @@ import pytest
 
 from kq.core.agents import Agent
 from kq.core.jobs import Job
-from kq.errors import IllegalTransition, NotFound
+from kq.desktop_render import DesktopRender
+from kq.errors import IllegalTransition, NotFound, Refused
 from kq.records import JobSpec
 from kq.states import AGENT_TRANSITIONS, TASK_TRANSITIONS, AgentState, JobState, TaskState, derive_job_state
 from tests.core.driver import COMMANDS, Driver
@@ -216,6 +217,28 @@ def test_looking_for_what_is_not_there() -> None:
 def test_labels_name_the_frames() -> None:
     """One frame, several, or none."""
     assert [job("7").task_label(0), job("").task_label(0)] == ["frame 7", ""]
+
+
+@pytest.mark.parametrize("from_history", [False, True])
+def test_a_job_that_needs_an_ended_desktop_is_not_started(from_history: bool) -> None:
+    """Nor are the jobs that are started with it; while its desktop lives, it is."""
+    q = Driver()
+    preview = Job("job1", JobSpec(name="a", commands=(("r",),), desktop=DesktopRender(method="m")), 1, 1.0)
+    preview.restore_states(bytes([list(TaskState).index(T.CANCELLED)]))
+    preview.from_history = from_history
+    q.core.restore_job(preview)
+    q.submit("job2")
+    q.stop("job2")
+    before = q.core.job_record("job1"), q.core.job_record("job2")
+    assert before[0].needs_desktop and not before[1].needs_desktop
+    if from_history:
+        for start in (lambda: q.start("job2", "job1"), lambda: q.start_tasks("job1", 0)):
+            with pytest.raises(Refused, match="job1"):
+                start()
+        assert (q.core.job_record("job1"), q.core.job_record("job2")) == before
+    else:
+        q.start("job2", "job1")
+        assert {q.core.job_record(each).state for each in ("job1", "job2")} == {"Waiting"}
 
 
 def test_a_job_that_is_started_again_belongs_to_this_session() -> None:

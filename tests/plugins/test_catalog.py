@@ -1,4 +1,4 @@
-"""From a job to Katana's Catalog and back: which item, what it knows, repeating. The stand-in's Catalog."""
+"""From a job to Katana's Catalog and back: which item, and what it knows. The stand-in's Catalog."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from Katana import CatalogAPI, FarmAPI, Nodes2DAPI
+from Katana import CatalogAPI
 from katana_queue.plugins import catalog, job_names
 from PySide6.QtGui import QPixmap
 
@@ -23,7 +23,6 @@ def item(qapp: Any) -> Iterator[Any]:
     yield made
     CatalogAPI.DeleteCatalogItems([made])
     catalog._renders.clear()
-    catalog._repeated_s.clear()
 
 
 @pytest.mark.parametrize(
@@ -102,30 +101,6 @@ def test_show_in_monitor(item: Any) -> None:
     assert client.GetClientCatalogItems(client.GetPrimaryClientKey())[0] == item
     assert not catalog.show_in_monitor("job2")
     assert not catalog.show_in_catalog("job2")
-
-
-def test_katana_repeats_what_sends_its_pixels_to_katana(
-    item: Any, farm: Any, session: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once: when Katana answers by starting the same job, its commands run, and nothing goes round."""
-    asked: list[int] = []
-
-    def restart(sequence_id: int) -> None:
-        asked.append(sequence_id)
-        farm.startJob(job_id)
-
-    monkeypatch.setattr(Nodes2DAPI, "RestartExternalRender", restart)
-    command = python("pass", "-renderMethodType", "previewRender", "-host", "127.0.0.1:1")
-    job_id = farm.submitJob(request(command, renderContextName="render_41"))
-    farm.startJob(job_id)
-    assert asked == [41]
-    farm.startJob(job_id)  # soon after: Katana's own start of the repeated render
-    assert asked == [41]
-    plain = farm.submitJob(request(python("pass"), renderContextName="render_41"))
-    farm.startJob(plain)
-    assert asked == [41]
-    for each in (job_id, plain):
-        assert farm.getJobState(each) in FarmAPI.Job.State.kAllStates
 
 
 def test_graph_state_variables_name_a_job(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from Katana import CatalogAPI, FarmAPI, NodegraphAPI, RenderManager, Shelves
-from katana_queue.plugins import catalog
+from katana_queue.plugins import catalog, start_render
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs import katana_project
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.render_plan import (
     PlannedRender,
@@ -244,8 +244,8 @@ def test_a_local_machine_is_offered_where_katana_renders_itself(
     monkeypatch.setattr(RenderManager, "StartRenderLegacy", object(), raising=False)
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(RenderManager, "StartRender", lambda _mode, **given: asked.append(given))
-    assert katana_project.send_to_choices() == ["Katana Queue", "Slurm", katana_project.LOCAL_MACHINE]
-    katana_project.start_render(PlannedRender("Beauty", {}, 1), "previewRender", katana_project.LOCAL_MACHINE)
+    assert katana_project.send_to_choices() == ["Katana Queue", "Slurm", start_render.LOCAL_MACHINE]
+    start_render.start_render("Beauty", 1, {}, "previewRender", start_render.LOCAL_MACHINE)
     assert "remoteRender" not in asked[0]
 
 

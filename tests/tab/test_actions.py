@@ -10,12 +10,14 @@ import pytest
 from katana_queue.kq.api import (
     AgentState,
     ConnectionStatus,
+    DesktopRender,
     JobSpec,
     JobState,
     Refused,
     TaskRecord,
     TaskState,
 )
+from katana_queue.plugins.Tabs.KatanaQueue import job_requests
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
@@ -416,3 +418,32 @@ def test_of_a_task_its_own_log_picture_and_command(
     assert acts.start_tasks.isEnabled()
     click(3)
     settle(lambda: not acts.start_tasks.isEnabled())  # it runs: there is nothing to start
+
+
+@pytest.mark.parametrize("action", ["start", "submit_again"])
+def test_what_needs_its_desktop_is_rendered_again_by_katana(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    """The queue is asked for nothing; where Katana cannot, the notice has the reason."""
+    asked: list[tuple[str, DesktopRender]] = []
+    refusal: list[Refused] = []
+
+    def render_again(job: Any, render: DesktopRender) -> None:
+        asked.append((job.id, render))
+        if refusal:
+            raise refusal[0]
+
+    monkeypatch.setattr(job_requests, "render_again", render_again)
+    render = DesktopRender(method="previewRender", frame=12)
+    job = make_job(1, needs_desktop=True)
+    queue.specs[job.id] = JobSpec(name=job.name, commands=(("renderboot",),), desktop=render)
+    queue.change(jobs=(job,))
+    settle(lambda: tab.model.total == 1)
+    click_row(qtbot, tab, job.id)
+    getattr(tab.actions_of_jobs, action).trigger()
+    settle(lambda: "by Katana" in tab.notice.text())
+    refusal.append(Refused("open its scene"))
+    getattr(tab.actions_of_jobs, action).trigger()
+    settle(lambda: "open its scene" in tab.notice.text())
+    assert asked == [(job.id, render)] * 2
+    assert not {"start_jobs", "submit"} & {each[0] for each in queue.asked}

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from Katana import CatalogAPI
-from katana_queue.kq.api import AgentState, JobSpec, JobState
+from katana_queue.kq.api import AgentState, JobState
 from katana_queue.plugins import catalog
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
 from PySide6.QtGui import QColor, QPixmap
@@ -28,7 +28,6 @@ def item(qapp: Any) -> Iterator[Any]:
     yield made
     CatalogAPI.DeleteCatalogItems([made])
     catalog._renders.clear()
-    catalog._repeated_s.clear()
 
 
 def test_actions_are_for_jobs_with_an_item(
@@ -94,29 +93,6 @@ def test_progress_of_a_renderer_that_prints_none(
     settle(lambda: tab.model.job(job.id).progress == 0.9)
     tab._tick()
     assert tab.model.job(job.id).progress == 0.9
-
-
-def test_submit_again_lets_katana_repeat_what_sends_its_pixels_to_it(
-    tab: Any, queue: FakeQueue, item: Any, settle: Settle, qtbot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As often as it is chosen: the old command line would change the picture of the earlier render."""
-    repeated: list[int] = []
-    monkeypatch.setattr(catalog.Nodes2DAPI, "RestartExternalRender", repeated.append)
-    catalog.remember(make_job(1).id, "render_7", "", sends_pixels=True)
-    command = ("renderboot", "-renderMethodType", "previewRender", "-host", "127.0.0.1:1")
-    for number in (1, 2):
-        queue.specs[make_job(number).id] = JobSpec(name="beauty", commands=(command,))
-    queue.change(jobs=(make_job(1), make_job(2)))
-    settle(lambda: tab.model.total == 2)
-    click_row(qtbot, tab, make_job(1).id)
-    for count in (1, 2):
-        tab.actions_of_jobs.submit_again.trigger()
-        assert repeated == [7] * count
-        assert "by Katana" in tab.notice.text()
-    click_row(qtbot, tab, make_job(2).id)  # of an earlier session: Katana does not know it
-    tab.actions_of_jobs.submit_again.trigger()
-    settle(lambda: ("submit", queue.specs[make_job(2).id]) in queue.asked)
-    assert len([asked for asked in queue.asked if asked[0] == "submit"]) == 1 and repeated == [7, 7]
 
 
 def coloured(colour: str) -> QPixmap:

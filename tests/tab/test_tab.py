@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from katana_queue.kq.api import (
     ConnectionStatus,
-    JobSpec,
     JobState,
     QueueRecord,
 )
@@ -75,9 +74,10 @@ def test_starting_and_pausing_are_shown(tab: Any, queue: FakeQueue, settle: Sett
 def test_what_was_cut_off_can_be_started_or_dismissed(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
-    """After a crash; not a live render, which only its desktop can use."""
+    """After a crash; not a live render or a preview, which only its desktop could show."""
     cut = {"state": JobState.CANCELLED, "from_history": True, "is_cut_off": True}
     jobs = [make_job(1, **cut), make_job(2, **cut), make_job(3, **cut, is_live=True), make_job(4)]
+    jobs.append(make_job(5, **cut, node="Render", picture="/tmp/preview.png", needs_desktop=True))
     queue.change(status=ConnectionStatus.CONNECTED, jobs=jobs)
     settle(lambda: tab.banner.text.startswith("2 jobs were not over"))
     qtbot.mouseClick(tab.banner.start, LEFT)
@@ -89,37 +89,6 @@ def test_what_was_cut_off_can_be_started_or_dismissed(
     queue.change(jobs=[make_job(2)])
     settle(lambda: not tab.model.job(jobs[1].id).is_cut_off)
     assert not tab.banner.text
-
-
-def test_a_cut_off_preview_that_only_its_katana_could_show_is_not_offered(
-    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
-) -> None:
-    """One that writes a file is, as is one whose picture is there and one of `kq submit`."""
-    cut = {"state": JobState.CANCELLED, "from_history": True, "is_cut_off": True}
-    line = ("renderboot", "-renderMethodType", "previewRender", "-host", "127.0.0.1:1")
-    jobs = [
-        make_job(1, **cut, node="Render"),
-        make_job(2, **cut, node="Render"),
-        make_job(3, **cut, node="Render", picture="/tmp/preview.png"),
-        make_job(4, **cut),
-    ]
-    for job, commands in zip(
-        jobs,
-        (
-            (line,),
-            (("copy", "a"), (*line, "-renderOutputFile", "/out/a.exr"), ("copy", "b")),
-            (line,),
-            (line,),
-        ),
-        strict=True,
-    ):
-        queue.specs[job.id] = JobSpec(name=job.name, commands=commands)
-    queue.change(status=ConnectionStatus.CONNECTED, jobs=jobs)
-    settle(lambda: tab.banner.text.startswith("3 jobs were not over"))
-    qtbot.mouseClick(tab.banner.start, LEFT)
-    settle(lambda: any(asked[0] == "start_jobs" for asked in queue.asked))
-    [started] = [asked[1] for asked in queue.asked if asked[0] == "start_jobs"]
-    assert set(started) == {job.id for job in jobs[1:]}
 
 
 def test_a_paused_queue_is_resumed_where_one_reads_of_it(

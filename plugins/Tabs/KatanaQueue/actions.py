@@ -24,7 +24,6 @@ from ....kq.api import (
     join_command_line,
     task_commands,
 )
-from ... import catalog
 from ...ui.icons import tool_icon
 from ...ui.open_external import open_picture_with_system, open_with_system
 from ...ui.shortcut_override import accept_own_keys
@@ -227,12 +226,11 @@ class JobActions(QObject):
     # --- On the queue ---
 
     def _start(self) -> None:
-        # A preview that sends its pixels to Katana is repeated by Katana, as a new job.
-        self.start_jobs([j for j in self.selected() if j.state.is_terminal and not catalog.repeat(j.id)])
+        self.start_jobs([job for job in self.selected() if job.state.is_terminal])
 
     def start_jobs(self, jobs: list[JobRecord]) -> None:
         """Start jobs that are over again, selected or not."""
-        self._requests.ask_each("Start", jobs, lambda source, ids: source.start_jobs(ids))
+        self._requests.start(jobs)
 
     def _stop(self) -> None:
         """Stop the selected jobs, and the selected tasks of other jobs; ask first if one has run for long."""

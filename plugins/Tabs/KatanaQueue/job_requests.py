@@ -10,7 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from ....kq.api import JobRecord, JobSpec, KqError, QueueClient, not_saved_text
-from ... import catalog
+from ...render_again import render_again
 from .bridge import QueueBridge
 from .job_sources import FarmSource, JobSource, JobSources
 
@@ -45,15 +45,39 @@ class JobRequests(QObject):
 
         self.ask_queue(what, lambda client: client.submit(spec)[1], take)
 
-    def submit_again(self, job: JobRecord) -> None:
-        """Submit a new job like `job`, or let Katana repeat the render if it sends its pixels to Katana.
+    def start(self, jobs: list[JobRecord]) -> None:
+        """Start jobs that are over again. Katana renders those that only send their pixels to a desktop."""
+        what = "Start"
+        queued = [job for job in jobs if not job.needs_desktop]
+        self.ask_each(what, queued, lambda source, ids: source.start_jobs(ids))
+        for job in jobs:
+            if job.needs_desktop:
+                self._render_again(what, job)
 
-        The old command line has the sequence ID of the earlier render, and would change that one's picture.
+    def _render_again(self, what: str, job: JobRecord) -> None:
+        """Let Katana render the node of `job` as a new job.
+
+        The old command line names the port of a desktop that may have ended, and an item of its Catalog.
         """
+
+        def take(spec: JobSpec) -> None:
+            try:
+                if spec.desktop is not None:
+                    render_again(job, spec.desktop)
+            except KqError as error:
+                self.refused.emit(f"{what}: {error}")
+            else:
+                self.noticed.emit(f"{job.name} is rendered again by Katana, with the scene as it is now.")
+
+        self.refused.emit("")
+        self.with_spec(what, job, take)
+
+    def submit_again(self, job: JobRecord) -> None:
+        """Submit a new job like `job`, or let Katana render it if it only sends its pixels to a desktop."""
         what = "Submit Again"
         source = self._sources.of(job)
-        if catalog.repeat(job.id):
-            self.noticed.emit(f"{job.name} is rendered again by Katana, with the scene as it is now.")
+        if job.needs_desktop:
+            self._render_again(what, job)
         elif isinstance(source, FarmSource):
             done = f"{job.name} was submitted again to {job.farm}, as it was then."
             self.ask(what, partial(source.submit_again, job.id), done)

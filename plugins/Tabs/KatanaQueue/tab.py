@@ -102,7 +102,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.catalog_actions = CatalogActions(self.view, self)
         self.filter_bar = FilterBar(self)
         self.banner = Banner(self)
-        self.cut_off = CutOffJobs(self.model, self.banner, self.actions_of_jobs, self.bridge, self.sources)
+        self.cut_off = CutOffJobs(self.model, self.banner, self.actions_of_jobs)
         self.empty = EmptyPage(self.farm_name, self)
         self.notice = Notice(self)
         self.log = LogPanel(self)

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from .....kq.api import KqError, Severity, fill_picture
+from ....start_render import start_render
 from ....ui.shortcut_override import accept_own_keys
 from ....ui.theme import COMPACT_BUTTONS, SPACING, colour_text, state_colour
 from . import katana_project as project
@@ -253,7 +254,7 @@ class StartProgressDialog(QDialog):
         self._outputs: dict[str, PlannedRender] | None = {} if checks_outputs else None
         self._checks = RenderStarter(renders if checks_outputs else (), self._check_output, self)
         self._starts = RenderStarter(
-            renders, lambda planned: project.start_render(planned, method, farm), self
+            renders, lambda each: start_render(each.node, each.frame, each.variables, method, farm), self
         )
         self.text = QLabel(self)
         self.text.setWordWrap(True)
