@@ -321,7 +321,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """A stop was requested and is not complete."""
     from_history: bool = False
     """Kept from an earlier session."""
-    is_cut_off: bool = False
+    is_interrupted: bool = False
     """It was not over when the latest earlier session ended, and has not been started again."""
     farm: str = ""
     """Title of the render farm that runs it; empty: the queue."""

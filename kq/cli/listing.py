@@ -116,7 +116,7 @@ def job_json(record: JobRecord, now_s: float) -> dict[str, Any]:
         "id", "name", "state", "submitted", "started", "completed", "progress", "tasks", "agent", "attempts",
         "log_file", "exit_code", "reason", "priority", "tasks_waiting", "tasks_running", "tasks_completed",
         "tasks_failed", "tasks_cancelled", "warning", "warnings", "note", "picture", "peak_memory", "cpu_s",
-        "from_history", "is_cut_off", "needs_desktop",
+        "from_history", "is_interrupted", "needs_desktop",
     )  # fmt: skip
     return {**{key: getattr(record, key) for key in keys}, "elapsed": elapsed_s(record, now_s)}
 

@@ -238,7 +238,7 @@ def _fail(state: CoreState, job: Job, task: int, reason: str) -> None:
 
 
 def _requeue_or_fail(state: CoreState, job: Job, task: int, reason: str, *, counts: bool) -> None:
-    """Handle an attempt that its Agent's loss or end cut off: the render itself did not fail.
+    """Handle an attempt that its Agent's loss or end interrupted: the render itself did not fail.
 
     Args:
         counts: whether the loss counts towards `max_agent_losses`, beyond which the task fails.

@@ -48,7 +48,7 @@ class Job:
         "explained",
         "from_history",
         "id",
-        "is_cut_off",
+        "is_interrupted",
         "latest",
         "listed_age",
         "listed_priority",
@@ -109,7 +109,7 @@ class Job:
         self.unmet_dependencies: dict[str, None] = {}
         """Ids of the jobs in `spec.after` that are not Completed, in that order. Used as an ordered set."""
         self.removing = False
-        self.from_history = self.is_cut_off = False  # see JobRecord
+        self.from_history = self.is_interrupted = False  # see JobRecord
         self.story: list[StoryEntry] = []
         """Changes of its tasks' states since `story_since`, oldest first."""
         self.story_since = submitted
@@ -210,7 +210,7 @@ class Job:
         if not self.reset_tasks(open_states, TaskState.CANCELLED, when, reason):
             return False
         self.explain(reason)
-        self.is_cut_off = True
+        self.is_interrupted = True
         self.completed = self.completed or max(when, self.started or self.submitted)
         return True
 
@@ -410,7 +410,7 @@ class Job:
             temp_dir=spec.temp_dir,
             stopping=counts[_STOPPING] > 0,
             from_history=self.from_history,
-            is_cut_off=self.is_cut_off,
+            is_interrupted=self.is_interrupted,
             is_live=spec.is_live,
             needs_desktop=spec.desktop is not None,
         )

@@ -62,7 +62,7 @@ def finish_restore(state: CoreState, now: Instant) -> None:
         for task in job.running_indices():
             agent = state.agents.get(job.details[task].agent)
             if agent is None or agent.desired is None or agent.desired[:2] != (job.id, task):
-                attempt_lost(state, job, task, "it was cut off when the queue's server died", None, now)
+                attempt_lost(state, job, task, "interrupted when the queue's server died", None, now)
 
 
 def adopt_attempts(

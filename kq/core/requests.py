@@ -123,7 +123,7 @@ def _reopen(state: CoreState, job: Job) -> None:
         job.explain_failure(failed)
     job.begin_again()
     job.exit_code = None
-    job.from_history = job.is_cut_off = False
+    job.from_history = job.is_interrupted = False
     state.explain_waiting(job)
     state.add_ready_job(job)
     state.update_dependents(job)

@@ -148,7 +148,7 @@ def _check_remains(folder: Path) -> Iterator[Finding]:
     yield Finding(
         Verdict.NOTE,
         folder.name,
-        f"its session {record.session} was cut off",
+        f"its session {record.session} was interrupted",
         "nothing: the next session there clears up, and its jobs are shown and can be started again",
     )
 

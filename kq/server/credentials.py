@@ -92,7 +92,7 @@ class SessionFiles:
                 wire.bind(address, ports)
             except Refused as error:
                 # A network that is down must not prevent the restart for local Agents.
-                _log.error("hosts that used this address are cut off: %s", error)
+                _log.error("hosts that used this address have lost their connection: %s", error)
                 del state.addresses[address]
         self.write()
         write_private(self._dir / "client.json", msgspec.json.encode(self._record("client")))

@@ -172,7 +172,7 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
     code, report = doctor(tmp_path)
     assert (code, wrong_in(report)) == (0, [])
     texts = " ".join(each["text"] for each in report["findings"])
-    assert "was cut off" in texts
+    assert "was interrupted" in texts
     assert "its journal is whole: 1 jobs" in texts
 
 

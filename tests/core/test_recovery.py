@@ -90,7 +90,7 @@ def test_a_task_whose_agent_is_not_there_waits_again() -> None:
         ("job1", "agent-lost", "r1"),
         ("job2", "agent-lost", "r2"),
     ]
-    assert q.reason("job1") == "it was cut off when the queue's server died; waits again"
+    assert q.reason("job1") == "interrupted when the queue's server died; waits again"
     assert q.state("job2") is TaskState.CANCELLED
     assert assigned(q.register("r3")) == [("r3", "job1", 0)]
 

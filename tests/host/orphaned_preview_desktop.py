@@ -95,7 +95,7 @@ def second(scene: Path) -> None:
     print(
         json.dumps(
             {
-                "before": [str(before.state), before.needs_desktop, before.is_cut_off],
+                "before": [str(before.state), before.needs_desktop, before.is_interrupted],
                 "is offered": tab.banner.start.isVisible(),
                 "kq start": [by_command.returncode, by_command.stderr],
                 "elsewhere": [elsewhere, jobs_elsewhere],

@@ -336,7 +336,7 @@ def test_a_server_comes_back_though_the_disk_is_full(tmp_path: Path) -> None:
 
 
 def test_the_next_session_knows_what_was(tmp_path: Path) -> None:
-    """`kq jobs --all` shows it, what was cut off as such, and it can be started again."""
+    """`kq jobs --all` shows it, what was interrupted as such, and it can be started again."""
     import json
 
     with LiveQueue(tmp_path, 1) as queue:

@@ -71,8 +71,8 @@ def test_what_a_session_did_not_end_is_cancelled_in_the_next(tmp_path: Path) -> 
     [back], _ = journal.jobs_from_history(1 << 62, 10)
     assert back.completed == 5000.0, "as far as the journal knows: when it was last written"
     assert (back.state, back.from_history) == ("Cancelled", True)
-    assert back.is_cut_off
-    assert back.record().is_cut_off
+    assert back.is_interrupted
+    assert back.record().is_interrupted
     assert back.reason == "its session ended before it did"
     journal.commit()
     assert list(journal.restore_jobs()) == []

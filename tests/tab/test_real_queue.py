@@ -117,19 +117,19 @@ def crashed(tmp_path: Path) -> str:
     return job_id
 
 
-def test_what_a_crash_cut_off_is_offered_and_runs_to_its_end(
+def test_what_a_crash_interrupted_is_offered_and_runs_to_its_end(
     crashed: str, tab: Any, settle: Settle, qtbot: Any
 ) -> None:
     """The next session's tab names the job in its banner; Start Again renders it, and the offer is gone."""
     settle(lambda: tab.banner.start.isVisible())
     assert "beauty" in tab.banner.text
     before = tab.model.job(crashed)
-    assert before.state == JobState.CANCELLED and before.is_cut_off
+    assert before.state == JobState.CANCELLED and before.is_interrupted
     qtbot.mouseClick(tab.banner.start, Qt.MouseButton.LeftButton)
     settle(lambda: tab.model.job(crashed).state == JobState.COMPLETED)
     tab.view.show_job(crashed)
     settle(lambda: log_lines(tab) == ["whole"])
-    assert not tab.banner.start.isVisible() and not tab.model.job(crashed).is_cut_off
+    assert not tab.banner.start.isVisible() and not tab.model.job(crashed).is_interrupted
 
 
 def test_stop_start_and_attempts(

@@ -71,23 +71,23 @@ def test_starting_and_pausing_are_shown(tab: Any, queue: FakeQueue, settle: Sett
     assert pause.icon().pixmap(16).toImage() == tool_icon("pause", tab.palette()).pixmap(16).toImage()
 
 
-def test_what_was_cut_off_can_be_started_or_dismissed(
+def test_interrupted_jobs_can_be_started_or_dismissed(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
 ) -> None:
     """After a crash; not a live render or a preview, which only its desktop could show."""
-    cut = {"state": JobState.CANCELLED, "from_history": True, "is_cut_off": True}
+    cut = {"state": JobState.CANCELLED, "from_history": True, "is_interrupted": True}
     jobs = [make_job(1, **cut), make_job(2, **cut), make_job(3, **cut, is_live=True), make_job(4)]
     jobs.append(make_job(5, **cut, node="Render", picture="/tmp/preview.png", needs_desktop=True))
     queue.change(status=ConnectionStatus.CONNECTED, jobs=jobs)
-    settle(lambda: tab.banner.text.startswith("2 jobs were not over"))
+    settle(lambda: tab.banner.text.startswith("2 jobs"))
     qtbot.mouseClick(tab.banner.start, LEFT)
     settle(lambda: ("start_jobs", (jobs[0].id, jobs[1].id)) in queue.asked)
     queue.change(jobs=[make_job(1)])
-    settle(lambda: tab.banner.text.startswith("1 job was not over") and jobs[1].name in tab.banner.text)
+    settle(lambda: tab.banner.text.startswith("1 job ") and jobs[1].name in tab.banner.text)
     qtbot.mouseClick(tab.banner.dismiss, LEFT)
     assert not tab.banner.text
     queue.change(jobs=[make_job(2)])
-    settle(lambda: not tab.model.job(jobs[1].id).is_cut_off)
+    settle(lambda: not tab.model.job(jobs[1].id).is_interrupted)
     assert not tab.banner.text
 
 

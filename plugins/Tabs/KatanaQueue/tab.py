@@ -35,9 +35,9 @@ from ...ui.shortcut_override import accept_own_keys
 from .actions import JobActions
 from .bridge import QueueBridge, with_jobs
 from .catalog_bridge import CatalogActions, CatalogPictures, with_catalog_progress
-from .cut_off_jobs import CutOffJobs
 from .follow_newest import NewestJob
 from .frame_bar import FrameBars
+from .interrupted_jobs import InterruptedJobs
 from .job_menu import job_menu
 from .job_sources import JobSources
 from .models import tab_settings
@@ -102,7 +102,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.catalog_actions = CatalogActions(self.view, self)
         self.filter_bar = FilterBar(self)
         self.banner = Banner(self)
-        self.cut_off = CutOffJobs(self.model, self.banner, self.actions_of_jobs)
+        self.interrupted = InterruptedJobs(self.model, self.banner, self.actions_of_jobs)
         self.empty = EmptyPage(self.farm_name, self)
         self.notice = Notice(self)
         self.log = LogPanel(self)
@@ -243,7 +243,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.model.set_why_waiting(why_jobs_wait(self._queue, self.agents.agents()))
         if change.status != self._status or change.message != self._message or change.reset:
             self._set_status(change.status, change.message)
-        if self.cut_off.apply(change) or change.queue is not None:
+        if self.interrupted.apply(change) or change.queue is not None:
             self._show_banner()
 
     def _on_jobs_changed(self, pairs: list[tuple[JobRecord, JobRecord | None]]) -> None:
@@ -282,7 +282,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.banner.show_queue(self._status, self._message, self._queue)
         if self._status == ConnectionStatus.CONNECTED and not self.banner.text:
             self.banner.show_text(queue_session.warning() or site_farms.unknown_farms(), Severity.WARNING)
-            self.cut_off.show()
+            self.interrupted.show()
 
     def _fetch_tasks(self, job_id: str, first: int, count: int) -> None:
         source = self.sources.of(self.model.job(job_id))

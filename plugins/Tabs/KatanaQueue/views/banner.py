@@ -52,7 +52,7 @@ class Banner(QWidget):
         self._busy.setTextVisible(False)
         self._busy.setFixedSize(QSize(120, 6))
         self.resume = self._button("Resume", "Resume the queue", self.resume_wanted)
-        self.start = self._button("Start Again", "Start what was cut off", self.start_wanted)
+        self.start = self._button("Start Again", "Start the interrupted jobs again", self.start_wanted)
         self.dismiss = self._button("Dismiss", "Dismiss the message", self.dismissed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(10, 6, 10, 6)

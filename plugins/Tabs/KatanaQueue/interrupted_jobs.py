@@ -9,10 +9,10 @@ from .actions import JobActions
 from .models.jobs import JobsModel
 from .views.banner import Banner
 
-__all__ = ["CutOffJobs"]
+__all__ = ["InterruptedJobs"]
 
 
-class CutOffJobs(QObject):
+class InterruptedJobs(QObject):
     """The offer in `banner`. Qt's thread.
 
     Left out are live renders, and renders that only send their pixels to a Katana that has ended: their scene
@@ -36,7 +36,7 @@ class CutOffJobs(QObject):
         if change.reset:
             self._ids.clear()
         for job in change.jobs:
-            if job.is_cut_off and not job.is_live and not job.needs_desktop:
+            if job.is_interrupted and not job.is_live and not job.needs_desktop:
                 self._ids[job.id] = None
             else:
                 self._ids.pop(job.id, None)
@@ -50,7 +50,7 @@ class CutOffJobs(QObject):
         if jobs and not self._is_dismissed and self._banner.text in ("", self._offered):
             what = "1 job was" if len(jobs) == 1 else f"{len(jobs):,} jobs were"
             named = ", ".join(job.name for job in jobs[:3]) + (" …" if len(jobs) > 3 else "")
-            self._banner.offer_start(f"{what} not over when the last session ended: {named}")
+            self._banner.offer_start(f"{what} interrupted when the last session ended: {named}")
             self._offered = self._banner.text
 
     def _jobs(self) -> list[JobRecord]:
