@@ -142,7 +142,9 @@ def _processor_rows(peer: Peer) -> list[dict[str, object]]:
         _, picture = scene.updated(decoded(encoded(Update(1, root=answer.root, layers=layers, frame=1.0))))
         picture.render_preview()
         png(picture.preview_pixels())
-        return (time.process_time() - begin_s) * 1000
+        spent_ms = (time.process_time() - begin_s) * 1000
+        cook.prepare_next()
+        return spent_ms
 
     picture_ms()
     rows = []

@@ -43,7 +43,7 @@ class Peer:
         meshes = [shape for path, shape in zip(paths, shapes, strict=False) if path.startswith(moved)]
         if not meshes:
             raise RuntimeError(f"the scene has no mesh below {moved}")
-        self._sensor = mi.traverse(self._picture._coarse_sensor)
+        self._sensor = mi.traverse(self._picture._sensors.coarse)
         self._light = mi.traverse(light)
         self._meshes = [mi.traverse(mesh) for mesh in meshes]
         self._looks = [mi.traverse(mesh.bsdf()) for mesh in meshes]

@@ -79,6 +79,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             reply = {"ok": False, "error": f"Cooking failed unexpectedly: {type(error).__name__}: {error}."}
         answers.write(json.dumps(reply) + "\n")
         answers.flush()
+        for cook in _live.values():
+            cook.prepare_next()
 
 
 def main() -> None:

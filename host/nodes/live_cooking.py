@@ -21,8 +21,8 @@ from .stage_metadata import copy_metadata
 class _Cooked:
     """A node as it was cooked.
 
-    It is cooked into a layer of its own, `_work`. What differs is then put into `layer`, on which others lie:
-    so their stages see what changed, and not that all of it is written anew.
+    It is cooked into a layer of its own, `_work`, which is empty between cooks. What differs is then put into
+    `layer`, on which others lie: so their stages see what changed, and not that all of it is written anew.
     """
 
     def __init__(self, name: str) -> None:
@@ -37,6 +37,8 @@ class _Cooked:
         self._stage: Any = None
         self._listener: object = None
         self._is_stale = False
+        self._is_writing = False
+        """Whether changes of the stage are the node's own."""
 
     def is_current(self, key: object, changed: bool) -> bool:
         """Return whether the last cook is still valid.
@@ -52,10 +54,10 @@ class _Cooked:
     def cook(self, node: Node, frame: float, inputs: tuple[Any, ...]) -> None:
         """Cook the node; raises CookError."""
         self.key = None
+        self.clear()
         work = self._work
+        self._is_writing = True
         with Sdf.ChangeBlock():
-            for prim in list(work.rootPrims):
-                del work.rootPrims[prim.name]
             beneath = [source.identifier for source in inputs]
             if list(work.subLayerPaths) != beneath:
                 work.subLayerPaths = beneath
@@ -72,7 +74,17 @@ class _Cooked:
         self.layer.TransferContent(work)
         self.text = self.layer.ExportToString()
         self.warnings = tuple(context.warnings)
-        self._is_stale = False
+        self._is_stale = self._is_writing = False
+
+    def clear(self) -> None:
+        """Empty the layer that the node is cooked into; USD then composes what is below it again."""
+        if not self._work.rootPrims:
+            return
+        was_writing, self._is_writing = self._is_writing, True
+        with Sdf.ChangeBlock():
+            for prim in list(self._work.rootPrims):
+                del self._work.rootPrims[prim.name]
+        self._is_writing = was_writing
 
     def _open(self) -> Any:
         if self._stage is None:
@@ -81,6 +93,8 @@ class _Cooked:
         return self._stage
 
     def _on_changed(self, notice: Usd.Notice.ObjectsChanged, _sender: object) -> None:
+        if self._is_writing:
+            return
         values = [path for path in notice.GetChangedInfoOnlyPaths() if path.IsPropertyPath()]
         is_only_values = len(values) == len(notice.GetChangedInfoOnlyPaths())
         if notice.GetResyncedPaths() or not is_only_values or any(p.name == "xformOpOrder" for p in values):
@@ -131,6 +145,11 @@ class LiveCook:
             changed.add(node.name)
         warnings = [text for each in self._nodes.values() for text in each.warnings]
         return LiveAnswer(name, self._differing(), warnings)
+
+    def prepare_next(self) -> None:
+        """Do what the next cook needs and this answer did not: call it when the answer was sent."""
+        for cooked in self._nodes.values():
+            cooked.clear()
 
     def _differing(self) -> dict[str, dict[str, Any]]:
         keys = {cooked.layer.identifier: name for name, cooked in self._nodes.items()}

@@ -43,6 +43,7 @@ class Scene:
     def step(self, frame: float = 1.0) -> tuple[set[str], set[Sdf.Path] | None]:
         """Cook; return which layers differed, and the prims that changed in the live stage (None: all)."""
         answer = self.cook.cook(self.graph, "Render", frame)
+        self.cook.prepare_next()
         layers = {
             key: LayerText(layer["text"], tuple(layer["beneath"])) for key, layer in answer.layers.items()
         }

@@ -91,6 +91,8 @@ def edits() -> Iterator[tuple[str, Any]]:
     for value in (0.4, 0.6, 1.0):
         yield f"glass {value}", lambda s, value=value: input_of(s, "opacity", Sdf.ValueTypeNames.Float, value)
     yield "move", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Card")).SetTranslate((1, 1, 0))
+    yield "colour of what was moved", lambda s: colour_of(s, "/World/Looks/Red/Surface", (0.7, 0.8, 0.1))
+    yield "move on", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Card")).SetTranslate((1, 0, 0))
     yield "move all", lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World")).SetTranslate((0, 0.2, 0))
     yield "hide", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Card")).MakeInvisible()
     yield "show", lambda s: UsdGeom.Imageable(s.GetPrimAtPath("/World/Card")).MakeVisible()
@@ -166,10 +168,8 @@ def test_after_each_edit_the_scene_is_what_it_would_be_if_it_were_read_anew() ->
         assert equal(scene, read_stage(stage, ARGUMENTS, Diagnostics())), name
 
 
-def test_of_values_of_cameras_lights_and_materials_nothing_else_is_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Also after one another: the whole stage is read once, and again when a mesh moves."""
+def test_of_values_and_places_nothing_else_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after one another: the whole stage is read once, and again when a mesh gets a transform."""
     read = []
     walk = StageWalk.walk
     monkeypatch.setattr(StageWalk, "walk", lambda self: (read.append(1), walk(self))[1])
@@ -187,8 +187,9 @@ def test_of_values_of_cameras_lights_and_materials_nothing_else_is_read(
         UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Camera")).SetTranslate((0, number, 9))
         live.updated(update(stage))
     assert len(read) == 1
-    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((1, 1, 0))
-    scene, _ = live.updated(update(stage))
+    for number in range(3):
+        UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((1, number, 0))
+        scene, _ = live.updated(update(stage))
     assert len(read) == 2
     assert equal(scene, read_stage(stage, ARGUMENTS, Diagnostics()))
 
@@ -248,6 +249,8 @@ def test_a_live_picture_is_the_picture_of_the_scene() -> None:
     UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((1, 0.5, 0))
     UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Lamp")).SetTranslate((-2, 3, 4))
     check("places")
+    UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((-1, 0.5, 0))
+    check("a place again")
     assert len(set(means)) == len(means)
 
 
@@ -270,6 +273,24 @@ def test_values_change_in_place_and_places_do_not() -> None:
     assert is_same_scene()
     UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((1, 0.5, 0))
     assert not is_same_scene()
+
+
+def test_what_has_moved_is_a_group_of_its_own_and_all_else_one() -> None:
+    """Rays are faster in one group; what moves again replaces its instance alone."""
+    stage = a_stage()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+
+    def instances() -> list[Any]:
+        parts = live.updated(update(stage))[1]._scene.shapes()  # type: ignore[attr-defined]
+        return [part for part in parts if type(part).__name__ == "Shape" and str(part).startswith("Instance")]
+
+    first = instances()
+    counts = []
+    for place in ((1, 0.5, 0), (1, 0.6, 0)):
+        UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate(place)
+        counts.append(len(instances()) - len(first))
+    assert first
+    assert counts == [1, 1]
 
 
 def test_a_smaller_picture_and_a_region_of_it() -> None:

@@ -57,6 +57,12 @@ class BindingReader:
             )
         return self._resolved(ReadMaterial(self._displayed(geometry)), geometry)
 
+    def unbound(self, stage: Usd.Stage, path: str) -> Material | None:
+        """Return the material at a path; None where it cannot be rendered, or depends on the geometry."""
+        prim = UsdShade.Material.Get(stage, path)
+        found = (self._materials.material(prim) or self._materials.translated(prim)) if prim else None
+        return found.material if found and not found.driven else None
+
     def candidates(self, prim: Usd.Prim) -> list[UsdShade.Material]:
         """Return the materials bound to the prim, by purpose: full, preview, all."""
         api = UsdShade.MaterialBindingAPI(prim)

@@ -1,4 +1,4 @@
-"""Reads only cameras, lights and materials again, where nothing else of a stage has changed."""
+"""Reads again only cameras, lights, materials and places of meshes, where nothing else has changed."""
 
 from __future__ import annotations
 
@@ -8,39 +8,75 @@ from dataclasses import replace
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade
 
-from ..scene import Group, Material, Mesh, every_group
+from ..scene import Group, Material, Mesh, every_group, world_bounds
+from .kept import KeptMeshes, Reading
 from .place import Place
 from .traversal import StageWalk
 
 
 def with_changed_values(
-    walk: StageWalk, stage: Usd.Stage, last: Group, changed: Iterable[Sdf.Path]
-) -> Group | None:
+    walk: StageWalk, stage: Usd.Stage, kept: KeptMeshes, changed: Iterable[Sdf.Path]
+) -> Reading | None:
     """Return the last reading with the new values of the changed prims.
 
     Args:
         walk: reads them; it has read nothing yet.
         stage: the stage.
-        last: the last reading of the whole stage. It stays as it is; what did not change is shared with it.
+        kept: has the last reading, which stays as it is; what did not change is shared with it.
         changed: prims of which values have changed, transforms included, and nothing else of the stage.
 
     Returns:
-        A group; None where more than values of cameras, lights and materials has to be read.
+        None where there is no last reading, or where more has to be read than values of cameras, lights and
+        materials, and places of meshes.
     """
-    group = Group(last.path, last.meshes, list(last.lights), last.instances)
+    last = kept.last
+    if last is None:
+        return None
+    group = Group(last.root.path, last.root.meshes, list(last.root.lights), last.root.instances)
+    is_view_same, is_moved = True, False
     for path in changed:
         prim = stage.GetPrimAtPath(path)
         if not prim or prim.IsInstanceProxy() or prim.IsInPrototype():
             return None
         if prim.IsA(UsdGeom.Camera):
             is_read = not prim.GetAllChildren()
+            is_view_same = False
         elif prim.IsA(UsdShade.NodeGraph) or prim.IsA(UsdShade.Shader):
             is_read = _read_material(walk, stage, group, path)
+        elif prim.HasAPI(UsdLux.LightAPI):
+            is_read = _read_light(walk, prim, group)
         else:
-            is_read = prim.HasAPI(UsdLux.LightAPI) and _read_light(walk, prim, group)
+            is_read = kept.is_only_moved(path) and _read_places(walk, prim, group)
+            is_moved = True
         if not is_read:
             return None
-    return group
+    bounds = world_bounds(group) if is_moved else last.bounds
+    if bounds is None:
+        return None
+    view = last.view if is_view_same and not is_moved else None
+    return Reading(last.settings, group, bounds, last.cameras, view)
+
+
+def _read_places(walk: StageWalk, prim: Usd.Prim, group: Group) -> bool:
+    """Replace the meshes below a prim that was moved; returns whether nothing else is below it."""
+    above = _place_above(walk, prim)
+    if above is None:
+        return False
+    read = Group(group.path)
+    walk.visit([prim], above, read)
+    path = prim.GetPath()
+    numbers = [number for number, mesh in enumerate(group.meshes) if Sdf.Path(mesh.path).HasPrefix(path)]
+    if read.lights or read.instances or walk.cameras or not numbers:
+        return False
+    if [group.meshes[number].path for number in numbers] != [mesh.path for mesh in read.meshes]:
+        return False
+    group.meshes = list(group.meshes)
+    for number, moved in zip(numbers, read.meshes, strict=True):
+        mesh = group.meshes[number]
+        # What is kept may still have a material that has changed since.
+        is_current = moved.material == mesh.material
+        group.meshes[number] = moved if is_current else replace(mesh, transform=moved.transform)
+    return True
 
 
 def _read_light(walk: StageWalk, prim: Usd.Prim, group: Group) -> bool:
@@ -74,27 +110,27 @@ def _read_material(walk: StageWalk, stage: Usd.Stage, group: Group, path: Sdf.Pa
     prototypes = (mesh for each in every_group(group) if each is not group for mesh in each.meshes)
     if any(_shows(mesh, path) for mesh in prototypes):
         return False
+    looks = {mesh.material.path for mesh in group.meshes}
+    read = {look: walk.bindings.unbound(stage, look) for look in looks if _is_within(look, path)}
+    if not read or not all(material and not material.primvars for material in read.values()):
+        return False
     meshes = list(group.meshes)
-    is_shown = False
     for number, mesh in enumerate(meshes):
-        if not _shows(mesh, path):
+        material = read.get(mesh.material.path)
+        if material is None or material == mesh.material:
             continue
-        is_shown = True
-        bound = stage.GetPrimAtPath(mesh.path)
-        if not bound or bound.IsInstanceProxy():
+        if _needs(material) != _needs(mesh.material) or mesh.material.primvars:
             return False
-        geometry = bound.GetParent() if bound.IsA(UsdGeom.Subset) else bound
-        material = walk.bindings.material(bound, geometry)
-        if _needs(material) != _needs(mesh.material) or material.primvars or mesh.material.primvars:
-            return False
-        if material != mesh.material:
-            meshes[number] = replace(mesh, material=material)
+        meshes[number] = replace(mesh, material=material)
     group.meshes = meshes
-    return is_shown
+    return True
 
 
 def _shows(mesh: Mesh, path: Sdf.Path) -> bool:
-    look = mesh.material.path
+    return _is_within(mesh.material.path, path)
+
+
+def _is_within(look: str, path: Sdf.Path) -> bool:
     return look.startswith("/") and (path.HasPrefix(look) or Sdf.Path(look).HasPrefix(path))
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from pxr import Sdf, Usd, UsdShade
 
 from ..cache import PartCache
-from ..scene import Bounds, Group, Matrix, Mesh
+from ..scene import Bounds, Camera, Group, Matrix, Mesh, PictureSettings
+from .settings import StageSettings
 
 _PARTS_BEYOND_FIRST = 64
 """How many parts may be cached beyond those of the first reading."""
@@ -29,9 +30,12 @@ class _Entry:
 class Reading:
     """A reading of the whole stage."""
 
+    settings: StageSettings
     root: Group
     bounds: Bounds
     cameras: list[Usd.Prim]
+    view: tuple[Camera, PictureSettings] | None = None
+    """The camera and the picture's settings; None until they are read."""
 
 
 class KeptMeshes:
@@ -78,6 +82,10 @@ class KeptMeshes:
     def changed(self, prims: Iterable[Sdf.Path]) -> None:
         """Note prims that have changed, other than by a transform."""
         self._changed |= set(prims)
+
+    def is_only_moved(self, path: Sdf.Path) -> bool:
+        """Return whether the prim and those around it have not changed other than by a transform."""
+        return not any(path.HasPrefix(each) or each.HasPrefix(path) for each in self._changed)
 
     def forget_changed(self, stage: Usd.Stage) -> None:
         """Forget what the changed prims decide: themselves, those below them, and users of their material."""

@@ -13,7 +13,7 @@ from ..arguments import Arguments
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from ..scene import Array, Bounds, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
+from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
 from .cameras import conform, framing_camera, read_camera
 from .changed_values import with_changed_values
 from .kept import KeptMeshes, Reading
@@ -61,48 +61,67 @@ def read_stage(
     if not stage.GetPseudoRoot().GetAllChildren():
         raise RenderBootError(f"The stage '{arguments.stage}' is empty: it has no prims.")
     time, frame = _time(stage, arguments.frame)
+    with usd_warnings(diagnostics):
+        reading = None
+        if kept and kept.last and changed is not None:
+            walk = StageWalk(stage, time, kept.last.settings.purposes, diagnostics, None, kept)
+            reading = with_changed_values(walk, stage, kept, changed)
+        if reading is None:
+            reading = _whole_reading(stage, time, arguments, diagnostics, cache, kept)
+        if reading.view is None:
+            reading.view = _view(stage, time, arguments, reading, diagnostics)
+    if kept:
+        kept.last = reading
+    root, (camera, picture) = reading.root, reading.view
+    if not _has_light(root):
+        diagnostics.note("No light on the stage: a soft dome was added")
+        root.lights.append(_soft_dome(up_is_z=_is_z_up(stage)))
+    source = read_origin(stage.GetRootLayer()).scene
+    return Scene(root, camera, picture, reading.bounds, frame, source)
+
+
+def _whole_reading(
+    stage: Usd.Stage,
+    time: Usd.TimeCode,
+    arguments: Arguments,
+    diagnostics: Diagnostics,
+    cache: PartCache | None,
+    kept: KeptMeshes | None,
+) -> Reading:
     settings = _settings(stage, time, diagnostics)
     for path in settings.prims:
         mention_not_rendered(stage.GetPrimAtPath(path), time, diagnostics)
-    picture = _picture(arguments, settings, diagnostics)
     walk = StageWalk(stage, time, settings.purposes, diagnostics, cache, kept)
-    last = kept.last if kept else None
-    root = None
-    with usd_warnings(diagnostics):
-        if last and changed is not None:
-            root = with_changed_values(walk, stage, last.root, changed)
-        if last and root:
-            bounds: Bounds | None = last.bounds
-            cameras = last.cameras
-        else:
-            if kept:
-                kept.forget_changed(stage)
-            root = walk.walk()
-            bounds = world_bounds(root)
-            cameras = walk.cameras
+    if kept:
+        kept.forget_changed(stage)
+    root = walk.walk()
+    bounds = world_bounds(root)
     if bounds is None:
         raise RenderBootError(
             f"There is nothing to render in '{arguments.stage}': {_reason(walk, settings)}."
         )
-    if kept:
-        kept.last = Reading(root, bounds, cameras)
-    with usd_warnings(diagnostics):
-        camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, cameras)
+    return Reading(settings, root, bounds, walk.cameras)
+
+
+def _view(
+    stage: Usd.Stage, time: Usd.TimeCode, arguments: Arguments, reading: Reading, diagnostics: Diagnostics
+) -> tuple[Camera, PictureSettings]:
+    settings, bounds = reading.settings, reading.bounds
+    picture = _picture(arguments, settings, diagnostics)
+    camera = _Cameras(stage, time, settings, diagnostics).choose(arguments.camera, reading.cameras)
     aspect = picture.width * picture.pixel_aspect_ratio / picture.height
-    up_is_z = UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z
     if camera is None:
         diagnostics.note("No camera on the stage: one was made that frames everything")
-        camera = framing_camera(bounds[0], bounds[1], aspect, up_is_z=up_is_z)
-    else:
-        if settings.conform_policy == "adjustPixelAspectRatio":
-            picture = replace(picture, pixel_aspect_ratio=_fitting_ratio(camera, picture))
-        camera = conform(camera, aspect, settings.conform_policy)
-        mention_not_rendered(stage.GetPrimAtPath(camera.path), time, diagnostics)
-    if not _has_light(root):
-        diagnostics.note("No light on the stage: a soft dome was added")
-        root.lights.append(_soft_dome(up_is_z=up_is_z))
-    source = read_origin(stage.GetRootLayer()).scene
-    return Scene(root, camera, picture, bounds, frame, source)
+        return framing_camera(bounds[0], bounds[1], aspect, up_is_z=_is_z_up(stage)), picture
+    if settings.conform_policy == "adjustPixelAspectRatio":
+        picture = replace(picture, pixel_aspect_ratio=_fitting_ratio(camera, picture))
+    camera = conform(camera, aspect, settings.conform_policy)
+    mention_not_rendered(stage.GetPrimAtPath(camera.path), time, diagnostics)
+    return camera, picture
+
+
+def _is_z_up(stage: Usd.Stage) -> bool:
+    return bool(UsdGeom.GetStageUpAxis(stage) == UsdGeom.Tokens.z)
 
 
 def _settings(stage: Usd.Stage, time: Usd.TimeCode, diagnostics: Diagnostics) -> StageSettings:

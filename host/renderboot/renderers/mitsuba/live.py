@@ -1,7 +1,7 @@
 """Translates a live scene after each change: reuses shapes, updates values in place.
 
-Each mesh is a shape group with one instance, so moving it replaces only the instance. If more than values
-changed, a new mitsuba scene is built, with the acceleration structures of all groups.
+Meshes are one shape group; one that was moved is a group of its own, so that only its instance is replaced.
+If more than values changed, a new mitsuba scene is built, with the acceleration structures of all groups.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...diagnostics import Diagnostics
 from ...scene import Group, Material, Matrix, Mesh, Scene, every_group
 from .kept import Generation
 from .materials import MaterialLibrary
-from .mitsuba_picture import MitsubaPicture, lights_of, mitsuba_scene, picture_of, translating
+from .mitsuba_picture import MitsubaPicture, Sensors, lights_of, mitsuba_scene, translating
 from .shapes import ShapeBuilder
 from .textures import MitsubaTextures
 
@@ -40,8 +40,13 @@ class LiveTranslation:
         """How many of the lights are not in instances: the first ones."""
         self._looks: list[Hashable] = []
         self._parts: list[object] = []
+        self._places: dict[str, bytes] = {}
+        """The transform of each mesh outside instances, by its path."""
+        self._moved: set[str] = set()
+        """Meshes whose transform has changed."""
         self._meshes: dict[Hashable, Mesh | None] = {}
         self._whole: Any = None
+        self._sensors: Sensors | None = None
         self._most_kept = 0
 
     def prepare(self, scene: Scene) -> MitsubaPicture:
@@ -69,7 +74,10 @@ class LiveTranslation:
             self._whole.parameters_changed()
         self._kept_lights = kept_lights
         self._forget_if_many()
-        return picture_of(self._whole, scene, self._diagnostics)
+        sensors = self._sensors
+        if sensors is None or sensors.camera is not scene.camera or sensors.settings != scene.settings:
+            sensors = self._sensors = Sensors(scene.camera, scene.settings, self._diagnostics)
+        return MitsubaPicture(self._whole, sensors)
 
     def _shapes_of(self, scene: Scene) -> ShapeBuilder:
         """Return the scene's shapes: the previous ones where no mesh and no instance needs another."""
@@ -80,9 +88,12 @@ class LiveTranslation:
             self._tune_materials(meshes)
             looks = [self._look_of(mesh) for mesh in root.meshes]
             if not is_known or looks != self._looks:
+                self._note_moved(root)
                 self._kept = Generation(self._kept)
-                self._shapes = _KeptShapeBuilder(self._materials, self._diagnostics, self._kept)
-                self._shapes.add(root)
+                shapes = _KeptShapeBuilder(self._materials, self._diagnostics, self._kept, self._moved)
+                shapes.add(root)
+                shapes.add_unmoved()
+                self._shapes = shapes
                 self._light_count = len(root.lights)
             self._meshes, self._looks = meshes, looks
         assert self._shapes is not None
@@ -90,6 +101,13 @@ class LiveTranslation:
         self._shapes.lights = [*root.lights, *instance_lights]
         self._root, self._light_count = root, len(root.lights)
         return self._shapes
+
+    def _note_moved(self, root: Group) -> None:
+        for mesh in root.meshes:
+            place = mesh.transform.tobytes()
+            if self._places.setdefault(mesh.path, place) != place:
+                self._places[mesh.path] = place
+                self._moved.add(mesh.path)
 
     def _look_of(self, mesh: Mesh) -> Hashable:
         """Return a key of all that a mesh's shape is made from, by its arrays and its BSDF."""
@@ -125,18 +143,29 @@ class LiveTranslation:
 class _KeptShapeBuilder(ShapeBuilder):
     """Reuses shapes of the previous translation. What ids in keys are of is held by the cached values."""
 
-    def __init__(self, materials: MaterialLibrary, diagnostics: Diagnostics, kept: Generation) -> None:
+    def __init__(
+        self, materials: MaterialLibrary, diagnostics: Diagnostics, kept: Generation, moved: set[str]
+    ) -> None:
         super().__init__(materials, diagnostics)
         self._kept = kept
+        self._moved = moved
+        self._unmoved: list[Mesh] = []
         self._listed: set[int] = set()
+
+    def add_unmoved(self) -> None:
+        """Add the meshes that have never moved, as one group: rays are faster in it than in one a mesh."""
+        if self._unmoved:
+            group = self.shape_group(self._unmoved)
+            self.shapes += [group, self.instance(group, np.eye(4))]
 
     def add_mesh(self, mesh: Mesh, matrix: Matrix) -> None:
         placed = matrix @ mesh.transform
         # Neither a light nor a mirrored mesh can be an instance.
         if mesh.material.emits or np.linalg.det(placed[:3, :3]) <= 0.0:
-            bsdf = self._materials.bsdf(mesh)
-            key = ("shape", _content(mesh, self._materials), placed.tobytes())
-            self.shapes.append(self._kept.get(key, lambda: (self.shape(mesh, matrix), mesh, bsdf))[0])
+            self.shapes.append(self.shape(mesh, matrix))
+            return
+        if mesh.path not in self._moved and np.array_equal(matrix, np.eye(4)):
+            self._unmoved.append(mesh)
             return
         group = self.shape_group([replace(mesh, transform=np.eye(4))])
         if id(group) not in self._listed:
@@ -145,10 +174,16 @@ class _KeptShapeBuilder(ShapeBuilder):
         self.shapes.append(self.instance(group, placed))
 
     def shape_group(self, meshes: list[Mesh]) -> object:
-        key = ("group", *((_content(mesh, self._materials), mesh.transform.tobytes()) for mesh in meshes))
+        shapes = [self.shape(mesh, np.eye(4)) for mesh in meshes]
+        key = ("group", *(id(shape) for shape in shapes))
         make = super().shape_group
-        bsdfs = [self._materials.bsdf(mesh) for mesh in meshes]
-        return self._kept.get(key, lambda: (make(meshes), meshes, bsdfs))[0]
+        return self._kept.get(key, lambda: (make(meshes), shapes))[0]
+
+    def shape(self, mesh: Mesh, matrix: Matrix) -> object:
+        bsdf = self._materials.bsdf(mesh)
+        key = ("shape", _content(mesh, self._materials), (matrix @ mesh.transform).tobytes())
+        make = super().shape
+        return self._kept.get(key, lambda: (make(mesh, matrix), mesh, bsdf))[0]
 
     def instance(self, shared: object, matrix: Matrix) -> object:
         key = ("instance", id(shared), matrix.tobytes())

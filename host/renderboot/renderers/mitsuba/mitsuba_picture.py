@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from ...diagnostics import Diagnostics
 from ...errors import RenderBootError
 from ...picture import Pixels
-from ...scene import Light, PictureSettings, Scene
+from ...scene import Camera, Light, PictureSettings, Scene
 from ..textures import TextureLibrary
 from .camera import sensor
 from .engine import dr, mi, rgb
@@ -22,7 +23,7 @@ from .kept import Generation
 from .lights import LightBuilder
 from .materials import MaterialLibrary
 
-__all__ = ["MitsubaPicture", "lights_of", "mitsuba_scene", "picture_of", "translating"]
+__all__ = ["MitsubaPicture", "Sensors", "lights_of", "mitsuba_scene", "translating"]
 
 Sums = npt.NDArray[np.float64]
 
@@ -58,15 +59,20 @@ def mitsuba_scene(parts: list[object]) -> Any:
     return mi.load_dict({"type": "scene", **{f"part{number}": part for number, part in enumerate(parts)}})
 
 
-def picture_of(whole: Any, scene: Scene, diagnostics: Diagnostics) -> MitsubaPicture:
-    """Return a picture of the mitsuba scene `whole` through the camera of `scene`."""
-    return MitsubaPicture(
-        whole,
-        mi.load_dict(sensor(scene.camera, scene.settings, diagnostics)),
-        mi.load_dict(sensor(scene.camera, _coarse(scene.settings), diagnostics)),
-        scene.camera.exposure_scale,
-        scene.settings,
-    )
+class Sensors:
+    """A camera's sensors with their films, for one picture at a time."""
+
+    def __init__(self, camera: Camera, settings: PictureSettings, diagnostics: Diagnostics) -> None:
+        self.camera = camera
+        self.settings = settings
+        self._fine = sensor(camera, settings, diagnostics)
+        self.coarse: Any = mi.load_dict(sensor(camera, _coarse(settings), diagnostics))
+        """For the first picture."""
+
+    @cached_property
+    def fine(self) -> Any:
+        """The sensor of the whole resolution, made on first use: not before the first picture."""
+        return mi.load_dict(self._fine)
 
 
 @contextmanager
@@ -97,20 +103,17 @@ def _coarse(settings: PictureSettings) -> PictureSettings:
 class MitsubaPicture:
     """A progressive render: finished passes are summed in `_total`, the running one is in mitsuba's film."""
 
-    def __init__(
-        self, scene: Any, camera: Any, coarse_camera: Any, exposure_scale: float, settings: PictureSettings
-    ) -> None:
+    def __init__(self, scene: Any, sensors: Sensors) -> None:
         self._scene = scene
-        self._sensor = camera
-        self._film = self._sensor.film()
-        self._coarse_sensor = coarse_camera
+        self._sensors = sensors
         self._coarse: Pixels | None = None
         # Any: the stubs describe another variant's seeds.
         self._integrator: Any = mi.load_dict(
             {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH}
         )
-        self._exposure = exposure_scale
-        self._columns = settings.window[2] - settings.window[0]
+        self._exposure = sensors.camera.exposure_scale
+        left, _, right, _ = sensors.settings.window
+        self._columns = right - left
         self._coarse_columns = -(-self._columns // 4)
         self._lock = threading.Lock()
         self._has_film = False
@@ -119,6 +122,10 @@ class MitsubaPicture:
         self._passes = 0
         self._samples = 0.0
         self._sums: Sums | None = None
+
+    @property
+    def _film(self) -> Any:
+        return self._sensors.fine.film()
 
     @property
     def _total(self) -> Sums:
@@ -133,8 +140,8 @@ class MitsubaPicture:
         with self._lock:
             if self._is_cancelled:
                 return
-        self._render(self._coarse_sensor, seed=0, samples=1)
-        film = np.array(self._coarse_sensor.film().develop(raw=True))
+        self._render(self._sensors.coarse, seed=0, samples=1)
+        film = np.array(self._sensors.coarse.film().develop(raw=True))
         with self._lock:
             self._coarse = self._mean(film)
 
@@ -154,7 +161,7 @@ class MitsubaPicture:
                 self._film.prepare([])
             self._film.clear()
             self._has_film = True
-        self._render(self._sensor, seed=self._passes, samples=samples)
+        self._render(self._sensors.fine, seed=self._passes, samples=samples)
         with self._lock:
             was_cancelled = bool(self._is_cancelled)
             if was_cancelled:
