@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from .labels import wrap
+
 Choices = Sequence[tuple[str, Callable[[], None]]]
 """Pairs of button text and slot."""
 
@@ -35,7 +37,7 @@ class Banner(QFrame):
         self._error = ""
         self._offer: tuple[str, Choices] | None = None
         self._label = QLabel(self)
-        self._label.setWordWrap(True)
+        wrap(self._label)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         close = QToolButton(self)
         close.setText("✕")

@@ -104,6 +104,7 @@ class Messages(BaseTab):
         super().__init__(parent)
         self._text = QPlainTextEdit(self)
         self._text.setReadOnly(True)
+        self.setFocusProxy(self._text)
         self._text.setMaximumBlockCount(_KEPT)
         self._text.setFont(style.fixed_font())
         self._text.setFrameShape(QPlainTextEdit.Shape.NoFrame)

@@ -6,7 +6,6 @@ The header names the render; below it is that render's own picture, or the reaso
 from __future__ import annotations
 
 import time
-from html import escape
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
@@ -18,6 +17,7 @@ from ..Katana.UI4.Tabs import BaseTab
 from ..Katana.Utils import EventModule
 from ..nodes.scene import SceneChange, active_scene
 from . import style
+from .labels import ElidedLabel, wrap
 from .live_bar import LiveBar
 from .live_renders import active_lives
 from .picture_view import Compare, PictureView
@@ -86,8 +86,14 @@ class Monitor(BaseTab):
         self._watcher.picture_failed.connect(self._on_picture_failed)
         self._watcher.finished.connect(self._on_watch_finished)
         self._view = PictureView(self)
-        self._title = QLabel(self)
-        self._details = _dim_label(self)
+        self.setFocusProxy(self._view)
+        self._title = ElidedLabel(self)
+        bold = self._title.font()
+        bold.setBold(True)
+        self._title.setFont(bold)
+        self._frame = QLabel(self)
+        self._details = ElidedLabel(self)
+        self._details.setProperty("role", "dim")
         self._state = QLabel(self)
         self._size = _dim_label(self)
         self._pixel = _dim_label(self)
@@ -95,7 +101,7 @@ class Monitor(BaseTab):
         self._compare = QComboBox(self)
         self._error = QLabel(self)
         self._error.setProperty("role", "bad")
-        self._error.setWordWrap(True)
+        wrap(self._error)
         self._error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._error.setContentsMargins(10, 6, 10, 6)
         self._error.hide()
@@ -151,13 +157,15 @@ class Monitor(BaseTab):
     @property
     def header(self) -> str:
         """The header's text: node, frame, camera, samples and state."""
-        return " ".join(f"{self._title.text()} {self._details.text()} {self._state.text()}".split())
+        return " ".join(
+            f"{self._title.text()} {self._frame.text()} {self._details.text()} {self._state.text()}".split()
+        )
 
     def _build(self) -> None:
         top = QHBoxLayout()
         top.setContentsMargins(10, 5, 6, 5)
         top.setSpacing(14)
-        for label in (self._title, self._details, self._state):
+        for label in (self._title, self._frame, self._details, self._state):
             top.addWidget(label)
         top.addStretch(1)
         top.addWidget(self._compare)
@@ -205,7 +213,7 @@ class Monitor(BaseTab):
         self._clock.stop()
         self._error.hide()
         self._view.set_notice(_INVITATION)
-        for label in (self._title, self._details, self._state, self._size):
+        for label in (self._title, self._frame, self._details, self._state, self._size):
             label.setText("")
 
     def _show_render(self, render: Render) -> None:
@@ -228,7 +236,8 @@ class Monitor(BaseTab):
         if other is None or not chosen.is_same_row(other) or chosen.picture != other.picture:
             self._show_nothing()
         self._other, self._other_render = chosen, render
-        self._title.setText(f"<b>{escape(chosen.name)}</b>")
+        self._title.setText(chosen.name)
+        self._frame.setText("")
         self._show_other_facts()
         is_failed = chosen.phase is Phase.FAILED and bool(chosen.reason)
         self._error.setText(f"The render failed: {chosen.reason}" if is_failed else "")
@@ -386,7 +395,8 @@ class Monitor(BaseTab):
         self._live_bar.show_render(render)
         if render is None:
             return
-        self._title.setText(f"<b>{escape(render.node)}</b>&nbsp;&nbsp;frame {render.frame:g}")
+        self._title.setText(render.node)
+        self._frame.setText(f"frame {render.frame:g}")
         self._details.setText(",  ".join(_facts(render)))
         self._state.setText(_phase_text(render.phase, self._live_bar.state) + _elapsed(render))
         if render.width and render.height and self._view.image.isNull():

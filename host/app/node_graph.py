@@ -13,6 +13,7 @@ from typing import Any
 from NodeGraphQt import NodeGraph
 from NodeGraphQt.constants import LayoutDirectionEnum, ViewerEnum
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QMenu, QVBoxLayout, QWidget
 
 from ..Katana import NodegraphAPI
@@ -405,6 +406,7 @@ class NodeGraphTab(BaseTab):
 
     def frame_all(self) -> None:
         """Zoom to all nodes, at most to a magnification of 1."""
+        self._viewer.is_framed = True
         if not self._shown:
             self._viewer.reset_zoom()
             return
@@ -417,6 +419,12 @@ class NodeGraphTab(BaseTab):
     def showEvent(self, event: Any) -> None:
         super().showEvent(event)
         self.frame_all()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Frame the graph again, unless the artist has changed what is seen of it."""
+        super().resizeEvent(event)
+        if self._viewer.is_framed:
+            self.frame_all()
 
     def _node(self, shown: Any) -> Node:
         return next(node for node, candidate in self._shown.items() if candidate is shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from NodeGraphQt.widgets.viewer import NodeViewer
 from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QGraphicsView
 
 _KEYS = (
@@ -30,13 +30,20 @@ class Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
 
     menu_requested = Signal(QPoint, bool)
     key_pressed = Signal(int)
+    is_framed = True
+    """Whether no mouse button was pressed and no wheel turned since the graph was framed."""
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self.RMB_state = False
         self.menu_requested.emit(event.pos(), event.reason() == QContextMenuEvent.Reason.Keyboard)
         event.accept()
 
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.is_framed = False
+        super().wheelEvent(event)
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.is_framed = False
         self._take_modifiers(event.modifiers())
         # NodeGraphQt would drag a wire or a port with the right button, which opens the menu here.
         if event.button() == Qt.MouseButton.RightButton:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QFocusEvent, QKeySequence
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -23,6 +23,7 @@ from ..nodes.parameters import Value
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.variables import values_of
 from .editors import CameraEditor, Editor, ExpressionEditor, editor_for
+from .labels import wrap
 from .prim_list import PrimList
 from .scene_queries import active_queries
 
@@ -48,7 +49,7 @@ class ParametersTab(BaseTab):
         self._to_focus = ""
         self._error = QLabel(self)
         self._error.setProperty("role", "bad")
-        self._error.setWordWrap(True)
+        wrap(self._error)
         self._error.setContentsMargins(12, 4, 12, 4)
         self._error.hide()
         self._area = QScrollArea(self)
@@ -84,6 +85,13 @@ class ParametersTab(BaseTab):
         """Return the editor of the shown node's parameter `name`; raises KeyError where there is none."""
         return self._editors[name]
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Pass the focus to the first parameter."""
+        super().focusInEvent(event)
+        first = next((each for each in self._editors.values() if each.isVisible()), None)
+        if first is not None:
+            first.setFocus(event.reason())
+
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change is SceneChange.REPLACED or (
             change is SceneChange.SELECTION and active_scene().edited is not self._node
@@ -107,6 +115,7 @@ class ParametersTab(BaseTab):
             self._show_relevant()
         elif event.change is Change.NODE_RENAMED and self._name is not None:
             self._name.setText(event.node.name)
+            self._name.setCursorPosition(0)
             if self._prims is not None:
                 self._prims.set_node(event.node.name)
         elif event.change is Change.CONNECTION:
@@ -155,6 +164,7 @@ class ParametersTab(BaseTab):
         self._name = QLineEdit(node.name, page)
         self._name.setAccessibleName("Name")
         self._name.setToolTip("The node's name.")
+        self._name.setCursorPosition(0)  # so that a narrow field shows the start of the name
         self._name.editingFinished.connect(self._on_renamed)
         header.addWidget(plate)
         header.addWidget(self._name, 1)

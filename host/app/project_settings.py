@@ -23,6 +23,7 @@ from ..Katana.UI4.Tabs import BaseTab
 from ..nodes.errors import ProjectError
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.variables import Variable
+from .labels import wrap
 
 _NAME, _VALUE, _OPTIONS = range(3)
 
@@ -35,6 +36,7 @@ class ProjectSettingsTab(BaseTab):
         title = QLabel("GRAPH STATE VARIABLES", self)
         title.setProperty("role", "heading")
         self.table = QTableWidget(0, 3, self)
+        self.setFocusProxy(self.table)
         self.table.setAccessibleName("Graph state variables")
         self.table.setHorizontalHeaderLabels(["Variable", "Value", "Options"])
         self.table.setToolTip("A variable exists while it is ticked; options are parted by commas")
@@ -52,7 +54,7 @@ class ProjectSettingsTab(BaseTab):
         self.table.itemSelectionChanged.connect(self._update_buttons)
         self._error = QLabel(self)
         self._error.setProperty("role", "bad")
-        self._error.setWordWrap(True)
+        wrap(self._error)
         self._error.hide()
         buttons = QHBoxLayout()
         buttons.addWidget(self.add_button)

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QMenu,
@@ -26,6 +26,7 @@ from .documents import Documents
 from .focus_line import FocusLine
 from .history import History
 from .messages import Messages, active_log
+from .panel_shares import PanelShares
 from .rendering import RenderSession
 from .scene_queries import SceneQueries
 from .shelf_bar import ShelfBar
@@ -67,11 +68,12 @@ class DesktopWindow(KatanaWindow):
         self._settings = settings
         self.setAcceptDrops(True)
         self._docks: dict[str, QDockWidget] = {}
+        self._shares = PanelShares(self, self._docks)
         # In the next turn of the event loop: while docks move, tabifiedDockWidgets() is incomplete.
         self._titles = QTimer(self)
         self._titles.setSingleShot(True)
         self._titles.setInterval(0)
-        self._titles.timeout.connect(self._show_titles)
+        self._titles.timeout.connect(self._on_docks_changed)
         self.documents = Documents(settings, queries, self, asks)
         self.setDockNestingEnabled(True)
         self.setDockOptions(
@@ -186,6 +188,10 @@ class DesktopWindow(KatanaWindow):
             self.resizeDocks([docks["Monitor"], docks["Node Graph"]], [1080, 520], Qt.Orientation.Horizontal)
         self._fill_tabs_menu()
 
+    def _on_docks_changed(self) -> None:
+        self._show_titles()
+        self._shares.remember()
+
     def _show_titles(self) -> None:
         """Hide the title bar of each tabified dock: its tab has the title already."""
         for dock in self._docks.values():
@@ -202,11 +208,13 @@ class DesktopWindow(KatanaWindow):
         if isinstance(geometry, str) and isinstance(state, str):
             self.restoreGeometry(QByteArray.fromBase64(geometry.encode()))
             self.restoreState(QByteArray.fromBase64(state.encode()), _LAYOUT_VERSION)
+            self._shares.restore(self._settings.get("shares"))
 
     def keep_layout(self) -> None:
         """Save size, dock layout and the tabs' own settings for the next session."""
         self._settings.set("geometry", self.saveGeometry().toBase64().toStdString())
         self._settings.set("state", self.saveState(_LAYOUT_VERSION).toBase64().toStdString())
+        self._settings.set("shares", self._shares.saved())
         self._settings.set("open_tabs", [name for name, dock in self._docks.items() if not dock.isHidden()])
         kept = dict(self._settings.get("tabs", {}))
         for tab in Tabs.GetAllTabs():
@@ -313,6 +321,17 @@ class DesktopWindow(KatanaWindow):
         self._timeline_bar.setVisible(timelineVisible)
 
     # --- Events ---
+
+    def event(self, event: QEvent) -> bool:
+        """Remember the panels' shares after a separator was dragged: its events reach only this function."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.MouseButtonRelease:
+            self._shares.remember()
+        return handled
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._shares.apply()
 
     def _on_opened(self, path: str) -> None:
         self._banner.clear_error()

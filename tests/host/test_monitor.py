@@ -143,7 +143,7 @@ def test_a_selected_task_shows_its_own_picture(
 
     select_frame(7, "Completed")
     qtbot.waitUntil(lambda: monitor().view.image.width() == 28)
-    for part in ("Render, frame 7", "task7.png", f"{render.samples} samples", Phase.COMPLETED.value):
+    for part in ("Render, frame 7", "task7.png", f"{render.samples} sample", Phase.COMPLETED.value):
         assert part in monitor().header
     trigger_preview("Render")
     newer = desktop.renders.renders[-1]

@@ -12,7 +12,10 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from host.app.desktop import Desktop
 from host.app.messages import Messages
+from host.app.panel_shares import PanelShares
+from host.app.user_settings import UserSettings
 from host.Katana import Callbacks, KatanaFile, NodegraphAPI
 from host.Katana.UI4.App import Tabs
 from host.Katana.UI4.App.MainWindow import GetMainWindow
@@ -23,7 +26,9 @@ from tests.host.conftest import DATA, SMALL, MakeDesktop, forget_session, shut
 from tests.host.driving import (
     WAIT_MS,
     graph_tab,
+    monitor,
     open_small,
+    parameters,
 )
 
 
@@ -177,6 +182,71 @@ def test_parameters_can_be_read_in_a_narrow_window(make_desktop: MakeDesktop, qt
     window.resize(800, 700)
     qtbot.waitUntil(lambda: dock.width() < 400)
     assert window.width() == 800 and dock.width() >= 240
+
+
+def test_long_texts_do_not_widen_the_window(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """A node's name, a path in an error: what has no room is cut or wrapped; the window stays small."""
+    desktop = make_desktop()
+    open_small(desktop)
+    window, graph = desktop.window, active_scene().graph
+    before = window.minimumSizeHint().width()
+    name = graph.rename(graph.node("Render"), "Render_" + "of_the_key_light_" * 20)
+    long = "/show/" + "a_folder_with_a_long_name" * 20
+    window.show_error(f"{long} cannot be opened")
+    tab = monitor()
+    tab._title.setText(name)
+    tab._details.setText(f"/World/{name}")
+    tab._error.setText(long)
+    tab._error.show()
+    active_scene().edit(graph.node(name))
+    parameters()._error.setText(long)
+    parameters()._error.show()
+    QApplication.processEvents()
+    # The title and details add a few letters each.
+    assert window.minimumSizeHint().width() <= before + 80
+    window.resize(1000, 700)
+    qtbot.waitUntil(lambda: tab._title.toolTip() == name, timeout=WAIT_MS)
+    assert tab._title.shown_text != name
+    window.resize(20_000, 700)
+    qtbot.waitUntil(lambda: not tab._title.toolTip(), timeout=WAIT_MS)
+
+
+def test_panels_keep_their_share_of_the_window(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """In a window that grows, and in the next session with another size of screen or another scale."""
+
+    def share(desktop: Desktop) -> float:
+        dock = desktop.window.open_tab("Node Graph")
+        assert dock is not None
+        return dock.width() / desktop.window.width()
+
+    first = make_desktop(keeps_settings=True)
+    window = first.window
+    qtbot.waitUntil(lambda: bool(window._shares.saved()), timeout=WAIT_MS)
+    before = share(first)
+    window.resize(1000, 500)
+    qtbot.waitUntil(lambda: abs(share(first) - before) < 0.02, timeout=WAIT_MS)
+    zoom = graph_tab()._viewer.get_zoom()
+    window.resize(1600, 960)
+    qtbot.waitUntil(
+        lambda: graph_tab()._viewer.get_zoom() > zoom, timeout=WAIT_MS
+    )  # the graph is framed again
+    shut(first)
+    forget_session()
+    settings = UserSettings()
+    settings.set("geometry", "")  # as where the screen is another one
+    settings.save()
+    second = make_desktop(keeps_settings=True)
+    assert second.window.width() > 1500
+    qtbot.waitUntil(lambda: abs(share(second) - before) < 0.02, timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("saved", [None, [], {"Monitor": 3}, {"Monitor": [0, 2]}, {"Monitor": ["a", None]}])
+def test_invalid_shares_are_ignored(make_desktop: MakeDesktop, saved: object) -> None:
+    """A settings file that was edited by hand."""
+    window = make_desktop().window
+    shares = PanelShares(window, {})
+    shares.restore(saved)
+    assert shares.saved() == {}
 
 
 def test_warnings_that_were_not_seen_are_counted_on_the_messages_tab(

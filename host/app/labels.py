@@ -1,0 +1,51 @@
+"""Labels whose text does not set the width of the window: one cuts its text, the other wraps it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QLabel, QWidget
+
+_LEAST_WIDTH = 40
+"""In pixels, for a few letters."""
+
+
+class ElidedLabel(QLabel):
+    """One line of plain text; what has no room is cut in the middle and shown as a tool tip. Qt's thread."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self._show_tip()
+
+    def minimumSizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        return QSize(min(hint.width(), _LEAST_WIDTH), hint.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_tip()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.contentsRect(), self.alignment() | Qt.TextFlag.TextSingleLine, self.shown_text)
+        painter.end()
+
+    @property
+    def shown_text(self) -> str:
+        """The text as it is drawn."""
+        width = self.contentsRect().width()
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, width)
+
+    def _show_tip(self) -> None:
+        self.setToolTip("" if self.shown_text == self.text() else self.text())
+
+
+def wrap(label: QLabel) -> None:
+    """Wrap the text of `label`. Qt would make the window as wide as the longest word, such as a path."""
+    label.setWordWrap(True)
+    label.setMinimumWidth(_LEAST_WIDTH)
