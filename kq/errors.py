@@ -70,7 +70,7 @@ class SessionFailed(KqError):
 
 
 class MalformedMessage(KqError):
-    """Received bytes that are not a valid message of kq."""
+    """Bytes received are not a valid message of kq, or a message to send is too large."""
 
 
 class RemoteFailed(KqError):

@@ -35,9 +35,12 @@ _SAMPLE_INTERVAL_S = 1.0
 _LOG_CHECK_INTERVAL_S = 0.25
 """How often the log's size is compared with the free space on its disk."""
 _FIRST_ATTEMPT_SUFFIX = "/0/1"
-"""Suffix of the id of attempt 1 of task 0, usually the job's first: the folder of its log has to be made."""
+"""Suffix of the id of attempt 1 of task 0, usually the job's first. The folder of its log does not exist
+yet, so it is made before the log is opened; `_open_log` makes the folder in all other cases."""
 _MIN_WAIT_S = 0.0005
 """The shortest wait between two steps of ending processes, so that the Agent's loop does not spin."""
+_DROP_TIMEOUT_S = 2.0
+"""How long to wait for the end of the processes of a standby process that did not accept the attempt."""
 
 
 class Attempt:
@@ -51,7 +54,7 @@ class Attempt:
         order: what to run.
         id: the attempt's id, `JOB/TASK/ATTEMPT`.
         child: the running command, or the standby process that was offered the attempt; None: neither runs.
-        update: what the log contained so far: progress, picture, a `warning`, and the number of `warnings`.
+        update: what the log contained so far: progress, picture, first warning, number of warnings.
         ending: how the attempt ended; None until all its processes have ended, or cannot be killed.
     """
 
@@ -99,11 +102,11 @@ class Attempt:
         self._cpu_s = 0.0
         """CPU time of the commands that have ended."""
         self._ended_count = 0
-        """The number of commands that exited, and of processes that this object killed, except for a standby
-        process that was dropped because it did not accept, and what it left behind."""
+        """The number of commands that exited plus the number of processes killed here. A standby process that
+        was dropped and its descendants do not count."""
         self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
-        """The processes that ran when the attempt was asked to stop. They may exit without being counted in
-        `_ended_count`: the larger of it and the number of these that exited is reported."""
+        """The processes that ran when the attempt was asked to stop, so that those which exit by
+        themselves are counted, too."""
 
     @property
     def memory(self) -> int | None:
@@ -142,10 +145,13 @@ class Attempt:
             self._offered = self._standby.give_job(self.order, self._environment, self._cwd)
         if self._offered is not None:
             self.child = self._offered.child
-        self._handle(a.Begun(self._offered is not None))
+        self._handle(a.Begun(offered=self._offered is not None))
 
     def request_stop(self, grace_s: float, outcome: Outcome = Outcome.STOPPED, reason: str = "") -> None:
         """Ask the running command to end, and kill all processes after `grace_s` seconds.
+
+        If no command runs, this may set `ending` at once. Called before `start`, it ends the
+        attempt, and `start` must not be called.
 
         Args:
             grace_s: seconds; 0 kills at once. Of several requests the earliest deadline counts.
@@ -156,8 +162,12 @@ class Attempt:
 
     @property
     def wake_fd(self) -> int | None:
-        """A file descriptor that becomes readable when the running command has ended; None when none runs."""
-        return self.child.wake_fd if self.child is not None else None
+        """A file descriptor that becomes readable when the running command has ended; None when none runs.
+
+        None also while the processes are being ended: a command that has ended would leave it readable,
+        and the Agent's loop would spin until the last process is gone.
+        """
+        return self.child.wake_fd if self.child is not None and self._tree_end is None else None
 
     def next_step_s(self, now: float) -> float:
         """Return the seconds from `now` (monotonic) until `step` is due; sooner if `wake_fd` is readable."""
@@ -173,7 +183,8 @@ class Attempt:
     def step(self, now: float) -> bool:
         """Do what is due at `now`, in monotonic seconds.
 
-        Returns whether progress, picture or warnings in `update` changed; False when it sets `ending`.
+        Returns whether progress, picture or warnings in `update` changed. When it sets `ending`, it
+        returns False even if they did.
         """
         if self.ending is not None:
             return False
@@ -183,7 +194,8 @@ class Attempt:
         ended = self.child.poll() if self.child is not None else None
         deadline = self._machine.deadline
         is_late = deadline is not None and now >= deadline
-        # Whether the standby process accepted matters once it has ended or its time limit has passed.
+        # The offer is settled only when the standby process has ended, its time limit has passed, or a
+        # stop was requested. Until then the process is measured, and its log read, like those of a command.
         if self._offered is not None and (
             ended is not None or is_late or self._machine.state is not a.AttemptState.OFFERED
         ):
@@ -192,14 +204,19 @@ class Attempt:
             self._on_command_ended(ended)
         elif is_late:
             self._handle(a.TimePassed())
-        elif self.child is not None:
-            self._measure(now)
-            if now >= self._next_read_at and self.ending is None:
+        else:
+            if self.child is not None:
+                self._measure(now)
+            self._check_limits(now)  # while a start is being retried, too: no process runs then
+            if self.child is not None and now >= self._next_read_at and self.ending is None:
                 return self._read(now)
         return False
 
     def picture(self) -> str:
-        """Return the absolute path of the latest picture in the log; empty if there is none in UTF-8."""
+        """Return the absolute path of the latest picture in the log; empty if there is none.
+
+        Empty also if its path is not valid UTF-8, which a message requires.
+        """
         return _absolute(self.update.picture, self.order)
 
     # --- Events ---
@@ -213,7 +230,8 @@ class Attempt:
         """Report to the state machine whether the standby process accepted, unless a stop was requested.
 
         Args:
-            ended: how the process ended, if it has.
+            ended: how the process ended, if it has. Only its offer is settled now: the next step polls
+                the process again, and handles its end.
         """
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
@@ -254,7 +272,7 @@ class Attempt:
         self._handle(a.TreeGone(tuple(each.pid for each in report.survivors), exit_code))
 
     def _measure(self, now: float) -> None:
-        """Measure memory and CPU time when due, and stop the attempt when it exceeds one of its limits."""
+        """Measure memory, CPU time, the log's size and the free space on its disk when due."""
         if self._limits.sample_due(now, _SAMPLE_INTERVAL_S):
             # All descendants of the Agent belong to the attempt: the Agent keeps no standby process while an
             # attempt runs, and orphaned processes become its children (PR_SET_CHILD_SUBREAPER).
@@ -263,9 +281,12 @@ class Attempt:
         if now >= self._next_log_check_at:
             self._next_log_check_at = now + _LOG_CHECK_INTERVAL_S
             self._limits.record_log_size(_size(self._log_fd), free_bytes(self.order.log_file))
-        stop = self._limits.exceeded(now) if self._machine.outcome is None else None
-        if stop is not None:
-            self._handle(stop)
+
+    def _check_limits(self, now: float) -> None:
+        """Stop the attempt if it exceeds one of its limits, unless it is ending already."""
+        stop_for_limit = self._limits.exceeded(now) if self._machine.outcome is None else None
+        if stop_for_limit is not None:
+            self._handle(stop_for_limit)
 
     # --- Actions ---
 
@@ -276,8 +297,9 @@ class Attempt:
         elif isinstance(action, a.Note):
             self._write_note(f"error: {action.text}" if action.is_error else action.text)
         elif isinstance(action, a.DropStandby):
-            # Ends the standby process too: no command runs yet, so the Agent has no other descendants.
-            process.end_strays(timeout_s=a.STANDBY_TIMEOUT_S)
+            # Ends all descendants of this Agent's process. No command runs yet, so they all belong to the
+            # standby process.
+            process.end_strays(timeout_s=_DROP_TIMEOUT_S)
             if self.child is not None:
                 self.child.poll()
                 self.child.close()
@@ -300,7 +322,7 @@ class Attempt:
             )
         except BadInput as error:
             self._handle(a.CommandRefused(str(error)))
-        except Refused as error:
+        except Refused as error:  # the machine has no room for another process now
             self._handle(a.CommandRefused(str(error), lacks_resources=True))
         else:
             self._handle(a.CommandStarted())
@@ -374,6 +396,7 @@ class Attempt:
         machine, update = self._machine, self.update
         assert machine.outcome is not None
         reason = machine.reason
+        exited_count = sum(not process.is_running(*each) for each in self._processes_at_stop)
         if machine.outcome is Outcome.FAILED and not reason:
             reason = why_failed(machine.exit_code, update, self.order.log_file)
         self.ending = AttemptEnding(
@@ -385,9 +408,7 @@ class Attempt:
             warning=(update.warning if machine.outcome is Outcome.COMPLETED else "") or self._log_problem,
             warnings=update.warnings,
             stop_method=machine.stop_method,
-            processes_gone=max(
-                self._ended_count, sum(not process.is_running(*each) for each in self._processes_at_stop)
-            ),
+            processes_gone=max(self._ended_count, exited_count),  # not the sum: some are in both
             peak_memory=self._limits.peak_memory,
             cpu_s=round(self._cpu_s, 3),
             picture=self._final_picture(),
@@ -430,7 +451,7 @@ def _open_log(path: str) -> int:
     try:
         return open_to_append(path)
     except FileNotFoundError:
-        _make_folder(os.path.dirname(path))  # noqa: PTH120  # as above
+        _make_folder(os.path.dirname(path))  # noqa: PTH120  # Path costs as much as mkdir
         return open_to_append(path)
 
 

@@ -66,8 +66,7 @@ class Core:
 
         Used by the journal, which stores more than a JobRecord contains.
         """
-        job = self.state.jobs.get(job_id)
-        return self.state.job(job_id) if job is None else job  # the former raises NotFound
+        return self.state.job_even_if_removing(job_id)
 
     def job_record(self, job_id: str) -> JobRecord:
         """Return a job as it is sent to clients, even if it is being removed. Raises NotFound."""
@@ -99,7 +98,7 @@ class Core:
     def agent_record(self, agent_id: str) -> AgentRecord:
         """Return an Agent as it is sent to clients. Raises NotFound."""
         agent = self.state.agents_of((agent_id,))[0]
-        if agent.desired is None:
+        if agent.desired is None:  # no attempt is assigned to it
             return agent.record()
         job_id, task, _attempt = agent.desired
         job = self.state.jobs.get(job_id)
@@ -119,7 +118,10 @@ class Core:
         return self.state.next_agent
 
     def queue_settings(self) -> QueueSettings:
-        """Return what users set: whether the queue is paused, the number of Agents, the draining Agents."""
+        """Return what users set: whether the queue is paused, how many Agents it keeps, which are drained.
+
+        A drained Agent completes its task and is assigned no other.
+        """
         state = self.state
         drained = tuple(agent.id for agent in state.agents.values() if agent.draining)
         return QueueSettings(paused=state.paused, agents_wanted=state.agents_wanted, drained=drained)
@@ -129,7 +131,7 @@ class Core:
     def restore_numbering(self, *, next_agent: int = 1, next_job: int = 1) -> None:
         """Set the numbers of the next local Agent and job to those of this session's previous server process.
 
-        A number that is already higher stays.
+        Jobs are numbered in the order in which they were submitted. A number that is already higher stays.
         """
         self.state.next_agent = max(self.state.next_agent, next_agent)
         self.state.next_order = max(self.state.next_order, next_job)
@@ -148,7 +150,7 @@ class Core:
         """Add an Agent from the journal. It keeps its task, and is in state Lost until it registers again.
 
         No task is assigned until every restored Agent has registered or is gone: one of them may be running
-        an attempt whose record was lost with the server or the disk, and that task must not run twice.
+        an attempt whose record was not on disk yet when the server died, and that task must not run twice.
 
         Args:
             pid: its process on the machine `host`.
@@ -178,13 +180,14 @@ class Core:
 
 def _end_session(state: CoreState, event: ev.SessionEnding, now: Instant) -> None:
     state.ending = True
-    for agent in state.agents.values():
+    for agent in state.agents.values():  # stays complete: an Agent is removed when its process is gone
         if agent.state is not AgentState.ENDING:
             agent.end_requested = True
             state.end_agent(agent, "the session is ending", now)
 
 
 def _check_leases(state: CoreState, event: ev.Tick, now: Instant) -> None:
+    """End or requeue what belongs to Agents whose lease has run out: they have been silent for too long."""
     pool.check_leases(state, now)
 
 
@@ -202,7 +205,7 @@ _HANDLERS: dict[type[ev.CoreEvent], Callable[[CoreState, Any, Instant], None]] =
     ev.AgentCountSet: requests.set_agent_count,
     ev.AgentsDrained: requests.drain_agents,
     ev.AgentEndRequested: requests.end_agents,
-    # Reports of Agents.
+    # Reports of Agents, and the end of one, which its launcher or the server itself reports.
     ev.AgentRegistered: reports.agent_registered,
     ev.AgentHeartbeat: reports.heartbeat,
     ev.AttemptProgressed: attempts.attempt_progressed,

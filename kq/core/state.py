@@ -100,9 +100,16 @@ class CoreState:
 
     def job(self, job_id: str) -> Job:
         """The job with this id. Raises NotFound, also for one that is being removed."""
+        job = self.job_even_if_removing(job_id)
+        if job.removing:
+            raise _no_such_job(job_id)
+        return job
+
+    def job_even_if_removing(self, job_id: str) -> Job:
+        """The job with this id, even if it is being removed. Raises NotFound."""
         job = self.jobs.get(job_id)
-        if job is None or job.removing:
-            raise NotFound(f"there is no job {job_id[:40]}")
+        if job is None:
+            raise _no_such_job(job_id)
         return job
 
     def jobs_of(self, job_ids: tuple[str, ...]) -> list[Job]:
@@ -296,3 +303,7 @@ class CoreState:
         agent.assign(job.id, task, attempt, now.mono)
         if agent.state is not AgentState.ENDING:
             self.set_agent_state(agent, AgentState.BUSY, now)
+
+
+def _no_such_job(job_id: str) -> NotFound:
+    return NotFound(f"there is no job {job_id[:40]}")

@@ -188,7 +188,7 @@ def close_quietly(end: paramiko.Transport | paramiko.Channel | socket.socket) ->
     """Close `end`, and ignore the errors of a connection that is lost already."""
     try:
         end.close()
-    except (EOFError, OSError):
+    except (paramiko.SSHException, EOFError, OSError):
         pass  # the other end is gone
 
 

@@ -20,7 +20,8 @@ _BLOCK_BYTES = 64 * 1024
 _CONNECT_TIMEOUT_S = 5.0
 _LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 400
-"""The most forwarded connections open at once: three for each of about 130 Agents. Others are closed."""
+"""The most forwarded connections open at once: an Agent has one to each of three ports, so about 130 Agents.
+Further connections are closed at once."""
 
 
 class Tunnel:
@@ -41,8 +42,8 @@ class Tunnel:
         """Open the remote ports. Blocks until the SSH server has replied.
 
         Args:
-            connection: the open SSH connection to the remote machine. The tunnel does not
-                close it, and must be its only one.
+            connection: the open SSH connection to the remote machine. The tunnel does not close it. It
+                must have no other tunnel: paramiko calls one handler for all forwarded ports of a connection.
             local_ports: the queue's request, update and broadcast port, on this machine.
             remote_ports: the ports to open on the remote machine; 0: the SSH server chooses one.
 
@@ -60,7 +61,6 @@ class Tunnel:
         """By remote port: the local port that it is forwarded to."""
         try:
             for local_port, requested_port in zip(local_ports, remote_ports, strict=True):
-                # paramiko keeps one handler for all forwarded ports, so it must be the same one each time.
                 remote_port = connection.transport.request_port_forward(
                     _LOOPBACK, requested_port, self._on_connection
                 )
@@ -77,8 +77,8 @@ class Tunnel:
         """Forward to these local ports from now on: a restarted server may have other ports.
 
         Open connections to a port that is no longer among them are closed, so that Agents connect again:
-        another program may have opened the port of a dead server, and would accept data and never reply. That
-        sends to the SSH server without waiting for a reply, which can still block.
+        another program may have opened the port of a dead server, and would accept data and never reply.
+        Closing sends to the SSH server. It does not wait for a reply, but sending can block.
 
         Args:
             local_ports: in the order of `remote_ports`.
@@ -92,7 +92,7 @@ class Tunnel:
     def close(self) -> None:
         """Close all forwarded connections. The remote ports are closed when the SSH connection ends.
 
-        Sends to the SSH server without waiting for a reply, which can still block.
+        Closing sends to the SSH server. It does not wait for a reply, but sending can block.
         """
         self._closed = True
         with self._lock:
@@ -111,10 +111,18 @@ class Tunnel:
         if local_port is None or not is_accepted:
             close_quietly(channel)
             return
-        thread_name = f"kq-tunnel-{local_port}"
-        threading.Thread(
-            target=self._run_connection, args=(channel, local_port), name=thread_name, daemon=True
-        ).start()
+        thread = threading.Thread(
+            target=self._run_connection,
+            args=(channel, local_port),
+            name=f"kq-tunnel-{local_port}",
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # this machine can start no more threads now
+            close_quietly(channel)
+            with self._lock:
+                self._connection_count -= 1
 
     def _run_connection(self, channel: paramiko.Channel, local_port: int) -> None:
         """Forward one connection until either side closes it. Runs on a thread of its own."""
@@ -144,11 +152,16 @@ class Tunnel:
         from_agent = threading.Thread(
             target=_copy, args=(channel, sock), name=f"kq-tunnel-{local_port}-in", daemon=True
         )
-        from_agent.start()
-        _copy(sock, channel)
-        from_agent.join()
-        with self._lock:
-            del self._open_ends[channel], self._open_ends[sock]
+        try:
+            from_agent.start()
+            _copy(sock, channel)
+            from_agent.join()
+        except RuntimeError:  # this machine can start no more threads now
+            _disconnect(channel)
+            _disconnect(sock)
+        finally:
+            with self._lock:
+                del self._open_ends[channel], self._open_ends[sock]
 
 
 def _copy(source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel) -> None:
@@ -156,8 +169,8 @@ def _copy(source: socket.socket | paramiko.Channel, target: socket.socket | para
     try:
         while data := source.recv(_BLOCK_BYTES):
             target.sendall(data)
-    except (OSError, EOFError):
-        pass  # one side has disconnected; the other is closed below
+    except (paramiko.SSHException, OSError, EOFError):
+        pass  # one side has disconnected, or a key exchange failed; both are closed below
     for end in (source, target):
         _disconnect(end)
 

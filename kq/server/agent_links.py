@@ -1,4 +1,4 @@
-"""Each Agent's connection, and the CURVE key pair that it must use. Sends messages to Agents.
+"""Each Agent's connection, and the key pair that encrypts it (ZeroMQ's CURVE). Sends messages to Agents.
 
 All Agents of one machine share a key pair per session. The server refers to it by a label, its *role*.
 """
@@ -13,7 +13,7 @@ from ..wire import KeyLimits, ServerWire
 __all__ = ["LOCAL_ROLE", "AgentLinks"]
 
 LOCAL_ROLE = "agent:local"
-"""The role of the local Agents' key. That of the key of another machine's Agents is `agent:MACHINE`."""
+"""The role of the local Agents' key. That of Agents on another machine has the role `agent:MACHINE`."""
 
 
 class AgentLinks:
@@ -22,9 +22,9 @@ class AgentLinks:
     def __init__(self, wire: ServerWire, key_limits: KeyLimits) -> None:
         self._wire = wire
         self.key_limits = key_limits
-        """How many Agents may register with each key, and how many messages a second all of them may send."""
+        """How many Agents may register with each key, and how many messages a second they may send together."""
         self._routes: dict[str, bytes] = {}
-        """By Agent id: the routing id of its connection to the request port."""
+        """By Agent id: the id by which the socket of the request port (a ROUTER) addresses its connection."""
         self._roles: dict[str, str] = {}
         """By Agent id: the role of its key. Callers reject its messages if they came with another key."""
         self._waiting: dict[str, list[str]] = {}
@@ -46,12 +46,12 @@ class AgentLinks:
         """Record the role of the key of an Agent that was launched or restored, and has not connected yet."""
         self._roles[agent_id] = role
 
-    def may_register(self, agent_id: str, role: str) -> bool:
-        """Return whether an Agent may register with the key of this role.
+    def admit_or_queue(self, agent_id: str, role: str) -> bool:
+        """Return whether an Agent may register with the key of this role; if not, put it on a waiting list.
 
         It may if this role is recorded for it already, if the key has no limit, or if its limit is not
-        reached. Otherwise its id is put on a waiting list, which is no longer than the limit, and `forget`
-        asks it to register when another Agent of the key is gone: one may have crashed unnoticed.
+        reached. The limit may be reached only because an Agent that crashed has not been noticed yet, so
+        `forget` asks the waiting Agents to register again. At most as many as the limit wait.
         """
         limit = self.key_limits.max_agents(role)
         if limit is None or self._roles.get(agent_id) == role or len(self.agents_of(role)) < limit:
@@ -62,7 +62,7 @@ class AgentLinks:
         return False
 
     def set_route(self, agent_id: str, routing_id: bytes, role: str) -> bool:
-        """Set the routing id of an Agent's connection, and its key's role.
+        """Set the id by which an Agent's connection is addressed, and its key's role.
 
         Returns whether the routing id is new or another one: the Agent has connected or reconnected.
         """

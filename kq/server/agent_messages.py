@@ -107,7 +107,7 @@ class AgentMessages:
             self._key_limits.refuse(role, refusal)
             self._outbox.reply(peer, m.EndOrder(reason=refusal))
             return
-        if not self._links.may_register(agent_id, role):
+        if not self._links.admit_or_queue(agent_id, role):
             self._key_limits.refuse(role, "more Agents than it was admitted for")
             return
         self._scheduler.handle(

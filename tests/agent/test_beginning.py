@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kq import process
 from kq.agent import attempt_machine
 from kq.agent.attempt import Attempt
 from kq.agent.limits import UsageLimits
@@ -23,10 +24,10 @@ from tests.support.small_disk import small_disk
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither limit nor such users")
 
 
-def attempt_of(tmp_path: Path, cwd: str, *command: str) -> Attempt:
+def attempt_of(tmp_path: Path, cwd: str, *command: str, timeout_s: float = 0.0) -> Attempt:
     order = AssignOrder(
         number=1, attempt="job00001/0/1", commands=(command or ("echo", "it", "ran"),), environment={},
-        cwd=cwd, log_file=str(tmp_path / "log"),
+        cwd=cwd, log_file=str(tmp_path / "log"), timeout_s=timeout_s,
     )  # fmt: skip
     return Attempt(order, dict(os.environ), "a1", min_free_bytes=32 << 20)
 
@@ -75,6 +76,41 @@ def test_one_that_waits_for_room_can_be_stopped(tmp_path: Path) -> None:
         attempt.start()
         attempt.request_stop(5.0)
         assert finish(attempt).outcome == "stopped"
+
+
+def test_one_that_waits_for_room_keeps_its_time_limit(tmp_path: Path) -> None:
+    """The limit counts from the start of the attempt, whether its command could be started or not."""
+    attempt = attempt_of(tmp_path, str(tmp_path), timeout_s=0.2)
+    with room_for_one_file():
+        attempt.start()
+        assert finish(attempt).outcome is Outcome.TIMED_OUT
+
+
+def test_a_command_that_has_ended_does_not_wake_the_loop_while_its_processes_are_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its descriptor stays readable: the loop would spin as long as a process survives SIGKILL."""
+
+    class SlowTreeEnd(process.TreeEnd):
+        """Stands for processes that do not end at once, as those in an uninterruptible wait."""
+
+        steps = 0
+
+        def step(self) -> bool:
+            SlowTreeEnd.steps += 1
+            return SlowTreeEnd.steps > 3 and super().step()
+
+    monkeypatch.setattr(process, "TreeEnd", SlowTreeEnd)
+    attempt = attempt_of(tmp_path, str(tmp_path), "sh", "-c", "sleep 60 & exit 0")
+    attempt.start()
+    descriptors = []
+    while attempt.ending is None:
+        waits = [attempt.wake_fd] if attempt.wake_fd is not None else []
+        select.select(waits, [], [], attempt.next_step_s(time.monotonic()))
+        attempt.step(time.monotonic())
+        if 0 < SlowTreeEnd.steps <= 3:
+            descriptors.append(attempt.wake_fd)
+    assert descriptors == [None, None, None]
 
 
 def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

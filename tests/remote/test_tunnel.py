@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from kq.remote import HostStore, RemoteLauncher, StepState
 from kq.remote.ssh import Connection
-from kq.remote.tunnel import Tunnel
+from kq.remote.tunnel import Tunnel, _copy
 from kq.settings import Settings
 from tests.reliability.test_taken_ports import killed_and_robbed, session_of
 from tests.remote.machines import Answers, RemoteMachine, Reports
@@ -182,14 +184,18 @@ def test_a_name_that_the_other_machine_does_not_know(
 
 
 class Gone:
-    """An end whose machine in between is gone: paramiko cannot send its goodbye."""
+    """Stands for an end of a lost connection: paramiko can neither read from it nor close it."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: type[Exception] = EOFError) -> None:
         self.closed = 0
+        self._error = error
+
+    def recv(self, _count: int) -> bytes:
+        raise self._error
 
     def close(self) -> None:
         self.closed += 1
-        raise EOFError
+        raise self._error
 
 
 def test_hanging_up_is_no_failure_where_nobody_is_left() -> None:
@@ -201,3 +207,24 @@ def test_hanging_up_is_no_failure_where_nobody_is_left() -> None:
     tunnel._open_ends |= dict.fromkeys(ends, 1)  # type: ignore[arg-type]  # likewise
     tunnel.close()
     assert [each.closed for each in (inner, bastion, *ends)] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("error", [EOFError, OSError, paramiko.SSHException])
+def test_a_connection_that_is_lost_while_data_is_copied_closes_both_ends(error: type[Exception]) -> None:
+    source, target = Gone(error), Gone(error)
+    _copy(source, target)  # type: ignore[arg-type]  # only recv and close are used
+    assert (source.closed, target.closed) == (1, 1)
+
+
+def test_a_machine_that_can_start_no_thread_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not count among the open ones afterwards: once there is room, the next one is accepted."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    tunnel = Tunnel(Connection(Gone(), None, "", None, None), (), ())  # type: ignore[arg-type]  # not used
+    tunnel._local_port_of[2222] = 1111
+    channel = Gone()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    tunnel._on_connection(channel, ("127.0.0.1", 1), ("127.0.0.1", 2222))  # type: ignore[arg-type]  # likewise
+    assert (channel.closed, tunnel._connection_count) == (1, 0)

@@ -261,6 +261,21 @@ def test_rows_stand_still_while_many_are_selected(model: JobsModel, qtbot: Any) 
     assert names(model)[0] == "shot_003_beauty"
 
 
+def test_rows_that_are_held_again_at_once_stay(model: JobsModel, qtbot: Any) -> None:
+    """Released and held within one event, as when the selection is replaced: nothing moves."""
+    model.apply(change([make_job(n, JobState.WAITING) for n in range(1, 4)]))
+    model.sort(Column.STATE, UP)
+    model.hold_rows(True)
+    model.apply(change([make_job(3, JobState.RUNNING)]))
+    model.hold_rows(False)
+    model.hold_rows(True)
+    with qtbot.assertNotEmitted(model.rearranged, wait=20):
+        pass
+    with qtbot.waitSignal(model.rearranged):
+        model.hold_rows(False)
+    assert names(model)[0] == "shot_003_beauty"
+
+
 def test_persistent_indexes_follow_their_jobs(model: JobsModel) -> None:
     """What Qt remembers of a row, a selection for instance, stays with job and task when rows move."""
     model.apply(change([make_job(n, JobState.WAITING, tasks=2) for n in range(1, 5)]))

@@ -23,6 +23,7 @@ from PySide6.QtCore import (
     SignalInstance,
 )
 
+# Five levels up is the package that holds `kq` beside `plugins`, by whatever name it was loaded.
 from .....kq.api import JobRecord, JobState, QueueChange, TaskRecord
 from .column_titles import column_title
 from .columns import COLUMNS, Column, job_text, moment_text
@@ -50,9 +51,10 @@ _ROWS_MOVE = QAbstractItemModel.LayoutChangeHint.VerticalSortHint
 class JobsModel(QAbstractTableModel):
     """The model of the jobs list. To be used on Qt's thread only.
 
-    A job is *shown*, which means that it has a row, if it passes the filter. Numbers of *rows* include
-    the rows of tasks, those of *job rows* do not; `_expanded` converts. Records of tasks are fetched for
-    visible rows only.
+    A job is *shown*, which means that it has a row, if it passes the filter. A *row* is a position in the
+    table, where tasks have rows, too; a *job row* is a position among the shown jobs; `_expanded` converts
+    one into the other. Methods that take a row raise IndexError if there is no such row. Records of tasks
+    are fetched for visible rows only.
 
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
@@ -89,14 +91,14 @@ class JobsModel(QAbstractTableModel):
         self._rearrange_timer = QTimer(self)
         self._rearrange_timer.setSingleShot(True)
         self._rearrange_timer.setInterval(0)
-        self._rearrange_timer.timeout.connect(lambda: self._rearrange())
+        self._rearrange_timer.timeout.connect(self._release_held_rows)
         self._held_a_row = False
         """Whether a job kept its row although its sorting would place it elsewhere."""
 
     # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Apply changed and removed jobs. A change with `reset` has all jobs, those of farms included."""
+        """Apply changed and removed jobs. A change with `reset` replaces all jobs."""
         if change.reset:
             self._jobs = {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
@@ -221,7 +223,7 @@ class JobsModel(QAbstractTableModel):
         """Set the reason to show for waiting jobs and tasks that have no reason of their own."""
         if message != self._why_waiting:
             self._why_waiting = message
-            if (self._counts[JobState.WAITING] or self._expanded) and self.rowCount():
+            if (self._counts[JobState.WAITING] or self._expanded.tasks) and self.rowCount():
                 self._emit_rows(0, self.rowCount() - 1, int(Column.REASON))
 
     # --- Filter and sort ---
@@ -256,13 +258,19 @@ class JobsModel(QAbstractTableModel):
         if not hold and self._held_a_row:
             self._rearrange_timer.start()
 
+    def _release_held_rows(self) -> None:
+        """Move the jobs that kept their rows, unless rows are held again, or were rearranged meanwhile."""
+        if self._held_a_row and not self._rows_are_held:
+            self._rearrange()
+
     def _rearrange(self, sort_by: SortBy | None = None) -> None:
         """Filter and sort all jobs anew, and reset the model. If `sort_by` is None, the sorting stays."""
         self.about_to_rearrange.emit()
         self.beginResetModel()
-        everything, passes = self._filter.is_empty, self._filter.passes
-        jobs = self._jobs.values()
-        self._order = JobOrder(sort_by or self._order.sort_by, jobs if everything else filter(passes, jobs))
+        jobs: Iterable[JobRecord] = self._jobs.values()
+        if not self._filter.is_empty:
+            jobs = filter(self._filter.passes, jobs)
+        self._order = JobOrder(sort_by or self._order.sort_by, jobs)
         self._expanded.update_rows(self._order)  # collapses the jobs that are not shown any more
         self._held_a_row = False
         self.endResetModel()
@@ -330,7 +338,10 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN. Ignored for one task or a hidden job."""
+        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN.
+
+        Ignored for a job that has only one task, is not shown, or is expanded already.
+        """
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
@@ -439,7 +450,10 @@ def _no_text(_column: int, _now_s: float) -> str:
 
 
 def _with_hint(signal: SignalInstance) -> SignalInstance:
-    """Return the overload of a layout signal with a hint. Without, Qt saves the selection cell by cell."""
+    """Return the overload of a layout signal that takes a hint.
+
+    Without the hint that rows move as wholes, Qt saves the selection cell by cell, which is slow.
+    """
     overloads: Any = signal  # can be indexed, which PySide's type stubs do not declare
     chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
     return chosen
