@@ -22,7 +22,7 @@ class AgentLinks:
     def __init__(self, wire: ServerWire, key_limits: KeyLimits) -> None:
         self._wire = wire
         self.key_limits = key_limits
-        """How many Agents may register with each key, and how many messages a second they may send together."""
+        """How many Agents may register with each key, and how many messages a second they may all send."""
         self._routes: dict[str, bytes] = {}
         """By Agent id: the id by which the socket of the request port (a ROUTER) addresses its connection."""
         self._roles: dict[str, str] = {}

@@ -18,7 +18,7 @@ from kq.agent import attempt_machine
 from kq.agent.attempt import Attempt
 from kq.agent.limits import UsageLimits
 from kq.messages import AssignOrder, AttemptEnding
-from kq.states import Outcome
+from kq.states import Outcome, StopMethod
 from tests.support.small_disk import small_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither limit nor such users")
@@ -101,16 +101,13 @@ def test_a_command_that_has_ended_does_not_wake_the_loop_while_its_processes_are
             return SlowTreeEnd.steps > 3 and super().step()
 
     monkeypatch.setattr(process, "TreeEnd", SlowTreeEnd)
-    attempt = attempt_of(tmp_path, str(tmp_path), "sh", "-c", "sleep 60 & exit 0")
+    attempt = attempt_of(tmp_path, str(tmp_path), "sleep", "60")
     attempt.start()
-    descriptors = []
-    while attempt.ending is None:
-        waits = [attempt.wake_fd] if attempt.wake_fd is not None else []
-        select.select(waits, [], [], attempt.next_step_s(time.monotonic()))
-        attempt.step(time.monotonic())
-        if 0 < SlowTreeEnd.steps <= 3:
-            descriptors.append(attempt.wake_fd)
-    assert descriptors == [None, None, None]
+    assert attempt.wake_fd is not None
+    attempt.request_stop(0.0)
+    assert SlowTreeEnd.steps == 1
+    assert attempt.wake_fd is None
+    assert finish(attempt).stop_method is StopMethod.KILLED
 
 
 def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
