@@ -55,8 +55,13 @@ class Target:
         return msgspec.json.decode(self._file(name), type=SessionRecord)
 
     @contextlib.contextmanager
-    def peer(self, kind: int, record: SessionRecord, port: int = 0) -> Iterator[zmq.Socket[bytes]]:
-        """A socket with the keys of `record`, connected to the port that belongs to its kind."""
+    def peer(
+        self, kind: int, record: SessionRecord, port: int = 0, monitored_events: int = 0
+    ) -> Iterator[zmq.Socket[bytes]]:
+        """A socket with the keys of `record`, connected to the port that belongs to its kind.
+
+        `monitored_events`: those that `get_monitor_socket` shall report, from before the connection on.
+        """
         ports = {
             zmq.DEALER: record.request_port,
             zmq.PUSH: record.update_port,
@@ -68,6 +73,8 @@ class Target:
             near.curve_publickey = record.public_key.encode()
             near.curve_secretkey = record.secret_key.encode()
             near.rcvtimeo = 5000
+            if monitored_events:
+                near.get_monitor_socket(monitored_events)
             near.connect(f"tcp://127.0.0.1:{port or ports[kind]}")
             yield near
 
@@ -133,11 +140,12 @@ def test_unknown_keys(target: Target, kind: int) -> None:
     """It knows the server's public key, and has a good pair of its own: it is not let in."""
     pair = new_key_pair()
     stranger = msgspec.structs.replace(target.client, public_key=pair.public, secret_key=pair.secret)
-    with target.peer(kind, stranger) as near:
-        monitor = near.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    events = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    with target.peer(kind, stranger, monitored_events=events) as near:
         from zmq.utils.monitor import recv_monitor_message
 
-        monitor.rcvtimeo = 5000
+        monitor = near.get_monitor_socket()
+        monitor.rcvtimeo = 60_000
         assert recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH
         near.disable_monitor()
         monitor.close(0)
