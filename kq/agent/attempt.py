@@ -14,11 +14,12 @@ import msgspec
 
 from .. import process
 from ..errors import BadInput, Refused
-from ..files import free_bytes, open_to_append
+from ..files import free_bytes
 from ..messages import AssignOrder, AttemptEnding
 from ..patterns import OutputPatterns, load_patterns, renderer_of
 from ..states import Outcome
 from . import attempt_machine as a
+from .attempt_log import log_size, open_log, write_note
 from .exit_reasons import how_ended, why_failed
 from .limits import UsageLimits
 from .output import OutputReader, OutputUpdate
@@ -34,9 +35,6 @@ _SAMPLE_INTERVAL_S = 1.0
 """How often the memory and CPU time of the processes are measured."""
 _LOG_CHECK_INTERVAL_S = 0.25
 """How often the log's size is compared with the free space on its disk."""
-_FIRST_ATTEMPT_SUFFIX = "/0/1"
-"""Suffix of the id of attempt 1 of task 0, usually the job's first. The folder of its log does not exist
-yet, so it is made before the log is opened; `_open_log` makes the folder in all other cases."""
 _MIN_WAIT_S = 0.0005
 """The shortest wait between two steps of ending processes, so that the Agent's loop does not spin."""
 _DROP_TIMEOUT_S = 2.0
@@ -133,14 +131,12 @@ class Attempt:
         `ending` has a warning.
         """
         try:
-            if self.id.endswith(_FIRST_ATTEMPT_SUFFIX):
-                _make_folder(os.path.dirname(self.order.log_file))  # noqa: PTH120  # Path costs as much as mkdir
-            self._log_fd = _open_log(self.order.log_file)
+            self._log_fd = open_log(self.order.log_file, self.id)
         except OSError as error:
             self._log_problem = f"it ran without its log: {error.strerror} ({self.order.log_file})"
             self._log_fd = os.open(os.devnull, os.O_WRONLY)
         for warning in self.order.warnings:
-            self._write_note(f"warning: {warning}")
+            write_note(self._log_fd, f"warning: {warning}")
         if self._standby is not None:
             self._offered = self._standby.give_job(self.order, self._environment, self._cwd)
         if self._offered is not None:
@@ -280,7 +276,7 @@ class Attempt:
             self._limits.record_sample(now, usage.memory, usage.cpu_s)
         if now >= self._next_log_check_at:
             self._next_log_check_at = now + _LOG_CHECK_INTERVAL_S
-            self._limits.record_log_size(_size(self._log_fd), free_bytes(self.order.log_file))
+            self._limits.record_log_size(log_size(self._log_fd), free_bytes(self.order.log_file))
 
     def _check_limits(self, now: float) -> None:
         """Stop the attempt if it exceeds one of its limits, unless it is ending already."""
@@ -295,7 +291,7 @@ class Attempt:
         if isinstance(action, a.StartCommand):
             self._start_command(action.index)
         elif isinstance(action, a.Note):
-            self._write_note(f"error: {action.text}" if action.is_error else action.text)
+            write_note(self._log_fd, f"error: {action.text}" if action.is_error else action.text)
         elif isinstance(action, a.DropStandby):
             # Ends all descendants of this Agent's process. No command runs yet, so they all belong to the
             # standby process.
@@ -344,13 +340,6 @@ class Attempt:
         self._tree_end = process.TreeEnd(roots, strays=True)
         self._step_tree_end(self._tree_end)
 
-    def _write_note(self, text: str) -> None:
-        """Write a line of the Agent's own into the log."""
-        try:
-            os.write(self._log_fd, f"[kq] {text}\n".encode("utf-8", "replace"))
-        except OSError:
-            pass  # the disk may be full; an error is in `ending.reason` too
-
     def _close_ended_child(self) -> None:
         if self._ended_child is not None:
             self._ended_child.close()
@@ -385,7 +374,7 @@ class Attempt:
     def _conclude(self) -> None:
         """Read the rest of the log, close it, set `ending`, and have the next standby process prepared."""
         self._close_ended_child()
-        if self._reader is not None or _size(self._log_fd):
+        if self._reader is not None or log_size(self._log_fd):
             if self._reader is None:
                 self._reader = OutputReader(self.order.log_file, self._patterns())
             self.update = self._reader.finish()
@@ -444,25 +433,3 @@ def _absolute(picture: str, order: AssignOrder) -> str:
     except UnicodeEncodeError:
         return ""
     return os.path.normpath(Path(_folder(order), picture)) if picture else ""
-
-
-def _open_log(path: str) -> int:
-    """Open the log for appending, and create its folder if needed. Returns its descriptor. Raises OSError."""
-    try:
-        return open_to_append(path)
-    except FileNotFoundError:
-        _make_folder(os.path.dirname(path))  # noqa: PTH120  # Path costs as much as mkdir
-        return open_to_append(path)
-
-
-def _make_folder(path: str) -> None:
-    try:
-        os.mkdir(path)  # noqa: PTH102
-    except FileExistsError:
-        pass  # another task of the job has just made it
-    except FileNotFoundError:
-        os.makedirs(path, exist_ok=True)  # noqa: PTH103
-
-
-def _size(fd: int) -> int:
-    return os.fstat(fd).st_size if fd >= 0 else 0

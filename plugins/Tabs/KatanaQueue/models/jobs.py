@@ -20,7 +20,6 @@ from PySide6.QtCore import (
     Qt,
     QTimer,
     Signal,
-    SignalInstance,
 )
 
 # Five levels up is the package that holds `kq` beside `plugins`, by whatever name it was loaded.
@@ -338,10 +337,7 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows for a job's tasks, up to task_rows.MAX_SHOWN.
-
-        Ignored for a job that has only one task, is not shown, or is expanded already.
-        """
+        """Add rows for the tasks of a shown job of several, up to task_rows.MAX_SHOWN, unless it has them."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return
@@ -449,11 +445,6 @@ def _no_text(_column: int, _now_s: float) -> str:
     return ""
 
 
-def _with_hint(signal: SignalInstance) -> SignalInstance:
-    """Return the overload of a layout signal that takes a hint.
-
-    Without the hint that rows move as wholes, Qt saves the selection cell by cell, which is slow.
-    """
-    overloads: Any = signal  # can be indexed, which PySide's type stubs do not declare
-    chosen: SignalInstance = overloads["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
-    return chosen
+def _with_hint(signal: Any) -> Any:
+    """Return the overload of a layout signal that takes a hint: without one, Qt saves each selected cell."""
+    return signal["QList<QPersistentModelIndex>", "QAbstractItemModel::LayoutChangeHint"]
