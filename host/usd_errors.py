@@ -7,7 +7,7 @@ import re
 from pxr import Tf
 
 _WHERE = re.compile(r"^(?P<path>.+):(?P<line>\d+):(?P<column>\d+): (?P<what>.+)$")
-_TRIVIA = re.compile(r" \(at sub-part -?\d+ if there are multiple parts\)| at ''")
+_TRIVIA = re.compile(r" \(at sub-part -?\d+ if there are multiple parts\)| at ''|anon:0x[0-9a-f]+:(?=[^@]+@)")
 
 
 def words(error: object) -> str:

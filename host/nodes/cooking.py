@@ -14,6 +14,7 @@ from pxr import Sdf, Tf, Usd, UsdGeom, UsdRender
 
 from ..scene_origin import SceneOrigin, write_origin
 from ..usd_errors import words
+from ..usd_layers.layers import problems
 from .errors import CookError
 from .graph import Graph, Node
 from .node_type import CookContext
@@ -24,11 +25,15 @@ from .types.render import SAMPLES
 
 @dataclass
 class CookedScene:
-    """A cooked node: its stage, the stage's layers, and warnings for the artist."""
+    """A cooked node: its stage, the stage's layers, and warnings for the artist.
+
+    `missing` are the warnings of what the scene names and does not have.
+    """
 
     stage: Any
     layers: list[Any] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ def cook(graph: Graph, name: str, frame: float) -> CookedScene:
     for node in sources_first(graph.node(name)):
         cooked[id(node)] = _cook_node(node, frame, cooked, scene)
     scene.stage = open_stage(cooked[id(graph.node(name))], name)
-    for error in scene.stage.GetCompositionErrors():
-        scene.warnings.append(f"Node {name}: {words(error)}")
+    scene.missing = [f"Node {name}: {problem}" for problem in problems(scene.stage)]
+    scene.warnings += scene.missing
     return scene
 
 
@@ -94,7 +99,8 @@ def _cook_node(node: Node, frame: float, cooked: dict[int, Any], scene: CookedSc
         node.type.cook(context)
     except Tf.ErrorException as error:
         raise CookError(f"Node {node.name} cannot be cooked: {words(error)}") from error
-    scene.warnings.extend(context.warnings)
+    scene.layers += context.files
+    scene.warnings += context.warnings
     return layer
 
 
@@ -175,11 +181,10 @@ def export(
     if not folder.is_dir():
         raise CookError(f"The stage cannot be written to {path}: the folder {folder} does not exist.")
     try:
-        if shared_roots is not None:
+        if shared_roots is not None and scene.missing:
             # Flattening drops a missing reference silently.
-            missing = [words(error) for error in scene.stage.GetCompositionErrors()]
-            if missing:
-                raise CookError(f"The scene is not complete: {'; '.join(missing[:5])}.")
+            missing = "; ".join(text.rstrip(".") for text in scene.missing[:5])
+            raise CookError(f"The scene is not complete: {missing}.")
         layer = scene.stage.Flatten()
         if shared_roots is not None:
             pack(layer, folder, shared_roots)

@@ -34,6 +34,7 @@ class _Cooked:
         """What the node was cooked from, without its inputs; None where it must be cooked."""
         self._name = name
         self._work = Sdf.Layer.CreateAnonymous(f"{name}.usda")
+        self._files: list[Any] = []
         self._stage: Any = None
         self._listener: object = None
         self._is_stale = False
@@ -73,6 +74,7 @@ class _Cooked:
                 raise CookError(f"Node {node.name} cannot be cooked: {words(error)}") from error
         self.layer.TransferContent(work)
         self.text = self.layer.ExportToString()
+        self._files = context.files
         self.warnings = tuple(context.warnings)
         self._is_stale = self._is_writing = False
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..usd_layers.layers import read_layers
 from .errors import CookError
 from .parameters import ParameterSpec, Value, Vector3
 
@@ -42,6 +43,8 @@ class CookContext:
     layer: Any
     inputs: tuple[Any, ...]
     open_stage: Callable[[], Any]
+    files: list[Any] = field(default_factory=list)
+    """Layers of files, to be held as long as the stage is used."""
     warnings: list[str] = field(default_factory=list)
 
     @cached_property
@@ -96,6 +99,16 @@ class CookContext:
     def warn(self, message: str) -> None:
         """Add a warning for the artist; cooking continues."""
         self.warnings.append(f"Node {self.node.name}: {message}")
+
+    def read_files(self, path: str) -> Any:
+        """Open a file and all that it refers to, and hold them; returns its layer, None where it is not USD.
+
+        Raises:
+            Tf.ErrorException: The file cannot be read.
+        """
+        layers = read_layers(path)
+        self.files += layers
+        return layers[0] if layers else None
 
     def error(self, message: str) -> CookError:
         """Return the error to raise: `Node NAME` and the message."""

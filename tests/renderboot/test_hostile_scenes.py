@@ -47,11 +47,7 @@ def test_what_is_no_file_is_left_out(tmp_path: Path, what: str) -> None:
     ended = _run("-geolib3OpTree", tmp_path / "scene.usda", "-renderOutputFile", tmp_path / "a.png", *SMALL)
     assert ended.code == 0, ended.text
     warnings = [line for line in ended.lines if line.startswith("WARNING: ")]
-    for what_is_left_out in (
-        f"'{target}' is a",
-        f"'{target}:SDF_FORMAT_ARGS:a=b' is a",
-        "'./materials.mtlx'",
-    ):
+    for what_is_left_out in (f"{target.removeprefix('./')}' is a", "materials.mtlx' cannot be read"):
         assert any(what_is_left_out in line for line in warnings), (what_is_left_out, warnings)
     ended = _run("-geolib3OpTree", tmp_path / "pipe.usda", *SMALL)
     assert ended.code == 1

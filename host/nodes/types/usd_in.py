@@ -15,13 +15,11 @@ USD_FILES = "USD files (*.usd *.usda *.usdc *.usdz);;All files (*)"
 def _cook(context: CookContext) -> None:
     path = context.file("file", "USD file")
     try:
-        layer = Sdf.Layer.FindOrOpen(path)
+        layer = context.read_files(path)
     except Tf.ErrorException as error:
         raise context.error(f"cannot read {path} as USD: {words(error)}") from error
     if layer is None:
         raise context.error(f"cannot read {path}: it is not a USD file.")
-    # Sdf caches layers that are in use; the file may have changed since it was read.
-    layer.Reload()
     if not layer.rootPrims and not layer.subLayerPaths:
         raise context.error(f"brings in nothing: {path} is a USD file without any prim.")
     location = context.text("location")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pxr import Sdf, Tf, Usd
 
 from ...usd_errors import words
+from ...usd_layers.layers import problems, read_layers
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from ..stage.layers import checked_layers
 from .state import LayerText, Update
 
 
@@ -67,14 +67,14 @@ class LiveStage:
         self._values, self._is_only_values = set(), True
         try:
             self._take(update.layers)
-            self._check_files(diagnostics)
+            self._check_files()
             root = update.root or self._root
             if root != self._root or self._stage is None:
                 self._open(root)
         except Tf.ErrorException as error:
             raise RenderBootError(f"The changed scene cannot be read as USD: {words(error)}") from error
-        for broken in self.stage.GetCompositionErrors():
-            diagnostics.warn(words(broken).rstrip("."))
+        for problem in problems(self.stage):
+            diagnostics.warn(problem.rstrip("."))
         is_only_values = self._is_only_values and not self._everything
         return Changes(
             self._everything, frozenset(self._prims), frozenset(self._values) if is_only_values else None
@@ -95,7 +95,7 @@ class LiveStage:
                 ]
                 layer.TransferContent(content)
 
-    def _check_files(self, diagnostics: Diagnostics) -> None:
+    def _check_files(self) -> None:
         """Open what the layers refer to, as for any render, where that has changed."""
         assets = {asset for layer in self._layers.values() for asset in layer.GetExternalReferences()}
         if assets == self._assets:
@@ -103,9 +103,7 @@ class LiveStage:
         self._assets = assets
         self._everything = True
         self._files = [
-            opened
-            for layer in list(self._layers.values())
-            for opened in checked_layers(layer.identifier, diagnostics)
+            opened for layer in list(self._layers.values()) for opened in read_layers(layer.identifier)
         ]
 
     def _open(self, root: str) -> None:

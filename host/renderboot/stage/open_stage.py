@@ -10,9 +10,9 @@ from pxr import Tf, Usd, UsdUtils
 
 from ...scene_origin import read_origin
 from ...usd_errors import words
+from ...usd_layers.layers import not_regular, problems, read_layers
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from .layers import checked_layers, not_regular
 
 USD_SUFFIXES = (".usd", ".usda", ".usdc", ".usdz")
 
@@ -40,15 +40,15 @@ def open_stage(path: Path, diagnostics: Diagnostics) -> Usd.Stage:
     # Held so that USD does not print its diagnostics in its own form besides ours.
     delegate = UsdUtils.CoalescingDiagnosticDelegate()
     try:
-        layers = checked_layers(str(path), diagnostics)
+        layers = read_layers(str(path))
         stage = Usd.Stage.Open(str(path), Usd.Stage.LoadAll)
     except Tf.ErrorException as error:
         raise RenderBootError(f"'{path}' cannot be read as USD: {words(error)}") from error
     finally:
         delegate.TakeUncoalescedDiagnostics()
     del layers
-    for broken in stage.GetCompositionErrors():
-        diagnostics.warn(words(broken).rstrip("."))
+    for problem in problems(stage):
+        diagnostics.warn(problem.rstrip("."))
     for warning in read_origin(stage.GetRootLayer()).warnings:
         diagnostics.warn(warning.rstrip("."))
     return stage

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import Path
 from typing import Any
 
-from pxr import Gf, Sdf, Tf, Usd, UsdShade
+from pxr import Ar, Gf, Sdf, Tf, Usd, UsdShade
 
 _TYPES = {
     "float": Sdf.ValueTypeNames.Float,
@@ -26,50 +27,87 @@ class MaterialXError(Exception):
     """A .mtlx file cannot be used; the text gives the reason."""
 
 
-def mtlx_layer(path: str) -> Sdf.Layer:
-    """The file's materials below /MaterialX/Materials, each with the nodes that it uses.
+def fill_from_materialx(layer: Sdf.Layer, path: str) -> None:
+    """Have the layer hold the file's materials below /MaterialX/Materials, with the nodes that they use.
+
+    Args:
+        layer: in memory; what it held is gone.
+        path: of the file, or of one within a package (`package.usdz[look.mtlx]`).
 
     Raises:
         MaterialXError: The file cannot be read, or the MaterialX package is not installed.
     """
-    try:
-        import MaterialX as mx  # noqa: N813
-    except ImportError as error:
-        raise MaterialXError("MaterialX is not installed: pip install materialx") from error
-    document = mx.createDocument()
+    document = _document(path)
+    import MaterialX as mx  # noqa: N813
 
-    def read(into: Any, file: Any, search_path: Any, options: Any) -> None:
-        found = search_path.find(file).asString()
-        # A pipe or a device would be read for ever.
-        if not Path(found).is_file():
-            raise MaterialXError(f"'{found}' is not a file, or is missing")
-        mx.readFromXmlFile(into, found, search_path, options)
-
-    options = mx.XmlReadOptions()
-    options.readXIncludeFunction = read
-    try:
-        read(document, mx.FilePath(path), mx.FileSearchPath(), options)
-    # MaterialX's exceptions have no common base: on any error the file is left out.
-    except Exception as error:
-        raise MaterialXError(" ".join(str(error).split()) or "it is damaged") from error
-    layer = Sdf.Layer.CreateAnonymous(f"{Path(path).stem}.usda")
+    layer.Clear()
     stage = Usd.Stage.Open(layer)
     root = stage.DefinePrim("/MaterialX")
     stage.SetDefaultPrim(root)
     for node in document.getMaterialNodes():
         material = UsdShade.Material.Define(stage, f"/MaterialX/Materials/{_name(node)}")
-        writer = _Writer(stage, material, Path(path).parent)
+        writer = _Writer(stage, material, path)
         for shader in mx.getShaderNodes(node):
             made = writer.node(shader)
             material.CreateSurfaceOutput("mtlx").ConnectToSource(made.ConnectableAPI(), "out")
-    return layer
+
+
+def _document(path: str) -> Any:
+    """The MaterialX document of a file, with those that it includes."""
+    try:
+        import MaterialX as mx  # noqa: N813
+    except ImportError as error:
+        raise MaterialXError("MaterialX is not installed: pip install materialx") from error
+    document = mx.createDocument()
+    including: list[str] = []
+
+    def read(into: Any, file: str) -> None:
+        if file in including:
+            raise MaterialXError(f"'{file}' includes itself")
+        options = mx.XmlReadOptions()
+        options.readXIncludeFunction = lambda inner, name, *_: read(inner, _beside(file, name.asString()))
+        including.append(file)
+        mx.readFromXmlString(into, _content(file).decode(), mx.FileSearchPath(), options)
+        including.pop()
+
+    try:
+        read(document, path)
+    # MaterialX's exceptions have no common base: on any error the file is left out.
+    except Exception as error:
+        raise MaterialXError(" ".join(str(error).split()) or "it is damaged") from error
+    return document
+
+
+def _content(path: str) -> bytes:
+    """The bytes of a regular file, or of one within a package; raises MaterialXError."""
+    is_within = Ar.IsPackageRelativePath(path)
+    outer = Ar.SplitPackageRelativePathOuter(path)[0] if is_within else path
+    # A pipe or a device would be read for ever.
+    if not Path(outer).is_file():
+        raise MaterialXError(f"'{outer}' is not a file, or is missing")
+    if not is_within:
+        return Path(path).read_bytes()
+    try:
+        with Ar.GetResolver().OpenAsset(Ar.ResolvedPath(path)) as asset:
+            return bytes(asset.GetBuffer())
+    except (Tf.ErrorException, TypeError, ValueError, AttributeError) as error:
+        raise MaterialXError("it is not in the package") from error
+
+
+def _beside(path: str, name: str) -> str:
+    """The path of `name`, which is relative to the file at `path`."""
+    if not Ar.IsPackageRelativePath(path):
+        return str(Path(path).parent / name)
+    package, file = Ar.SplitPackageRelativePathInner(path)
+    inside = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
+    return str(Ar.JoinPackageRelativePath(package, inside))
 
 
 class _Writer:
-    def __init__(self, stage: Usd.Stage, material: UsdShade.Material, folder: Path) -> None:
+    def __init__(self, stage: Usd.Stage, material: UsdShade.Material, file: str) -> None:
         self._stage = stage
         self._material = material
-        self._folder = folder
+        self._file = file
         self._made: dict[str, UsdShade.Shader] = {}
 
     def node(self, node: Any) -> UsdShade.Shader:
@@ -110,7 +148,7 @@ class _Writer:
         if not text:
             return None
         if kind == "filename":
-            asset: object = Sdf.AssetPath(str(self._folder / text))
+            asset: object = Sdf.AssetPath(_beside(self._file, text))
             return asset
         if kind == "string":
             return text
