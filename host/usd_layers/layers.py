@@ -101,7 +101,7 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 
 def problems(stage: Usd.Stage) -> list[str]:
-    """What composing the stage found missing or wrong, each as a sentence."""
+    """What composing the stage found missing or wrong: messages for the artist."""
     left_out = {
         layer.identifier: str(layer.customLayerData[_PROBLEM])
         for layer in stage.GetUsedLayers()
