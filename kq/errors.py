@@ -65,7 +65,7 @@ class SessionFailed(KqError):
             reason = f"{reason}: {error.filename}"
         message = f"the queue cannot start ({reason})"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message += ": make room on the disk of KQ_DATA_ROOT, or set it to a folder on another"
+            message += ": free space on the disk of KQ_DATA_ROOT, or set it to a folder on another disk"
         return cls(message)
 
 

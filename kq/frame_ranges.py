@@ -43,7 +43,7 @@ def parse_frames(text: str) -> list[range]:
         if match is None:
             raise BadInput(
                 f"frame range {quoted(shown)} is not understood: write frames as 1-10, 20 or 1-100x5, "
-                "parted by commas"
+                "separated by commas"
             )
         first = int(match[1])
         last = first if match[2] is None else int(match[2])

@@ -52,7 +52,7 @@ def check_placeholders(texts: Iterable[str]) -> None:
         for found in _NEAR_MISS.finditer(text):
             if not _PLACEHOLDER.fullmatch(found[0]):
                 known = "{frame}, {start}, {end}, {step} or {frame:04d}"
-                raise BadInput(f"{quoted(found[0])} is no placeholder: use {known}")
+                raise BadInput(f"{quoted(found[0])} is not a placeholder: use {known}")
 
 
 def misspelled_placeholders(texts: Iterable[str], *, has_frames: bool) -> tuple[str, ...]:
@@ -67,11 +67,11 @@ def misspelled_placeholders(texts: Iterable[str], *, has_frames: bool) -> tuple[
         for found in _BRACED.finditer(text):
             if _PLACEHOLDER.fullmatch(found[0]):
                 if not has_frames:
-                    messages[f"{found[0]} is passed on as it is: the job has no frames"] = None
+                    messages[f"{found[0]} is not replaced: the job has no frames"] = None
                 continue
             meant = _meant(found[1].lower())
             if meant:
-                messages[f"{found[0]} is passed on as it is: was {{{meant}}} meant?"] = None
+                messages[f"{found[0]} is not replaced: did you mean {{{meant}}}?"] = None
     return tuple(messages)[:_MAX_MESSAGES]
 
 

@@ -151,7 +151,7 @@ def _absolute(root: str, name: str) -> Path:
         return Path(root).expanduser().absolute()
     except FileNotFoundError:
         raise BadSetting(
-            f"{name} is {quoted(root)}, and the folder that this runs in is gone: give a whole path"
+            f"{name} is {quoted(root)}, and the current folder no longer exists: give an absolute path"
         ) from None
     except RuntimeError as error:  # there is no such home
         raise BadSetting(f"{name} is {quoted(root)}: {error}") from None

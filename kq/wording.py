@@ -25,7 +25,7 @@ _GONE = (AgentState.LOST, AgentState.ENDING)
 _WAIT_TEXTS = {
     WaitReason.QUEUE_PAUSED: "the queue is paused",
     WaitReason.NO_AGENT: "no Agent is running",
-    WaitReason.NO_AGENT_ANSWERS: "no Agent answers",
+    WaitReason.NO_AGENT_ANSWERS: "no Agent responds",
     WaitReason.ALL_DRAINED: "all Agents are drained",
     WaitReason.AGENT_STARTING: "an Agent is starting",
     WaitReason.NO_FREE_AGENT: "all Agents are busy",
@@ -115,7 +115,9 @@ def not_saved_text(job: str) -> str:
     Args:
         job: its name or id.
     """
-    return f"{job} is queued, but not saved: the queue cannot write its journal, and forgets it at its end"
+    return (
+        f"{job} is queued, but not saved: the queue cannot write its journal, and loses the job when it ends"
+    )
 
 
 def story_text(entry: StoryEntry) -> str:
@@ -134,5 +136,5 @@ def story_text(entry: StoryEntry) -> str:
 
 def _own_limit(job: JobRecord) -> str:
     if job.tasks_waiting and 0 < job.max_parallel <= job.tasks_running:
-        return f"runs {job.max_parallel} at a time, as it was submitted"
+        return f"runs {job.max_parallel} tasks at a time, as it was submitted"
     return ""

@@ -130,6 +130,4 @@ def _format_of(head: bytes) -> str:
             return form
     if len(head) == _HEAD_BYTES and head[1] == 0 and head[2] in (2, 10) and head[16] in (16, 24, 32):
         return "tga"  # which has no mark at its begin
-    raise PictureError(
-        "it is not a picture format that is shown here (PNG, JPEG, TIFF, BMP, TGA and PPM are)"
-    )
+    raise PictureError("its format is not supported (use PNG, JPEG, TIFF, BMP, TGA or PPM)")

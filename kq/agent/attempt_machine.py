@@ -192,7 +192,7 @@ class AttemptMachine(StateMachine):
         return _S.RUNNING, []
 
     def _standby_failed(self, event: StandbyFailed, _now: float) -> Result:
-        note = Note(f"the process that was kept ready {event.why}: the render is started anew")
+        note = Note(f"the standby process {event.why}: the render is started without it")
         state, actions = self._start()
         return state, [DropStandby(), note, *actions]
 
@@ -206,7 +206,7 @@ class AttemptMachine(StateMachine):
             notes: list[msgspec.Struct] = []
             if self._give_up_at is None:
                 self._give_up_at = now + ROOM_TIMEOUT_S
-                notes = [Note(f"{event.why}: it is tried again for {ROOM_TIMEOUT_S:g} s")]
+                notes = [Note(f"{event.why}: retrying for {ROOM_TIMEOUT_S:g} s")]
             if now < self._give_up_at:
                 self.deadline = now + ROOM_INTERVAL_S
                 return _S.WAITING, notes

@@ -205,7 +205,7 @@ class FolderDownload:
         self._part_path.unlink(missing_ok=True)
         self._damaged += 1
         if self._damaged > _MAX_DAMAGED:
-            self.failed = f"{self._entry.path} of the job's temporary folder changes while it is fetched"
+            self.failed = f"{self._entry.path} of the job's temporary folder changed while it was fetched"
             return
         # It was written to after it was listed: request the list again.
         self._entry, self._listed, self.files = None, False, {}

@@ -145,7 +145,7 @@ class RemoteAttempt:
                 self._picture_dir.mkdir(exist_ok=True)
             self._handle(r.Begun(streams=self._streams, fetches=self._copy is not None))
         except OSError as error:
-            self._handle(r.Failed(_words(error, "the temporary folder cannot be kept here")))
+            self._handle(r.Failed(_words(error, "the temporary folder cannot be stored here")))
 
     def next_step_s(self, now: float) -> float:
         """Seconds until `step` is due, if no message arrives and no child ends before."""
@@ -173,7 +173,7 @@ class RemoteAttempt:
             try:
                 self._fetch.take(order)
             except OSError as error:
-                self._handle(r.Failed(_words(error, "the job's temporary folder cannot be kept here")))
+                self._handle(r.Failed(_words(error, "the job's temporary folder cannot be stored here")))
 
     def step(self, now: float) -> bool:
         """Do what is due at `now` (monotonic seconds). Returns whether `update` has news for the server."""
@@ -185,7 +185,7 @@ class RemoteAttempt:
             elif self._machine.state is r.RemoteState.RETURNING:
                 self._return_step(now)
         except OSError as error:
-            self._handle(r.Failed(_words(error, "the render's files cannot be kept here")))
+            self._handle(r.Failed(_words(error, "the render's files cannot be stored here")))
         return False
 
     # --- Events ---
@@ -204,7 +204,7 @@ class RemoteAttempt:
         total = sum(entry.size for entry in files.values())
         self._note(
             f"fetched the job's folder in {took:.1f} s: {len(files)} files, {total / 2**20:.1f} MiB; "
-            f"{self._fetch.fetched_bytes / 2**20:.1f} MiB were sent"
+            f"{self._fetch.fetched_bytes / 2**20:.1f} MiB were transferred"
         )
         self._before = dict(self._found())
         self._handle(r.FolderFetched())

@@ -23,15 +23,16 @@ __all__ = ["add_export_command", "export"]
 
 def add_export_command(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `kq export` to its parser."""
-    command.add_argument("id", metavar="ID")
+    command.add_argument("id", metavar="ID", help="id of the job, as `kq jobs` or `kq farm jobs` lists it")
     command.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="the folder to create; it must not exist"
     )
+    command.add_argument("--farm", choices=FARM_NAMES, help="ID is a job of this farm; default: of the queue")
     command.add_argument(
-        "--farm", choices=FARM_NAMES, help="export a job of this farm instead of the queue's"
-    )
-    command.add_argument(
-        "--variables", default="", metavar="NAMES", help="environment variables of the job to include: A,B"
+        "--variables",
+        default="",
+        metavar="NAMES",
+        help="environment variables of the job to include in the bundle, as A,B; default: none",
     )
 
 

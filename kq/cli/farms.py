@@ -28,6 +28,7 @@ __all__ = ["add_farm_commands"]
 _TIMEOUT_S = 60.0
 _POLL_S = 2.0
 T = TypeVar("T")
+_ID_HELP = "id of the job, as `kq farm jobs` lists it"
 
 
 def add_farm_commands(
@@ -72,19 +73,19 @@ def add_farm_commands(
     for name, run, help_ in (
         ("tasks", _tasks, "list the tasks of a job"),
         ("stop", _stop, "stop a job"),
-        ("start", _start, "start the tasks of a job again that failed or were cancelled"),
+        ("start", _start, "start the failed and cancelled tasks of a job again"),
     ):
-        add(name, run, help_).add_argument("id", metavar="ID")
+        add(name, run, help_).add_argument("id", metavar="ID", help=_ID_HELP)
     for name, run, help_ in (
         ("log", _log, "print the log of a task's latest attempt"),
         (
             "start-now",
             _start_now,
-            "start a task now that the farm delays, for example after the loss of a node",
+            "start a delayed task now, for example after the loss of its node",
         ),
     ):
         action = add(name, run, help_)
-        action.add_argument("id", metavar="ID")
+        action.add_argument("id", metavar="ID", help=_ID_HELP)
         action.add_argument(
             "task",
             metavar="TASK",
@@ -129,7 +130,7 @@ def _options(options: argparse.Namespace) -> dict[str, str]:
 def _check(farm: Farm, options: argparse.Namespace) -> int:
     for line in _answer(farm.check(_options(options))):
         print(one_line(line))
-    print(f"{farm.name} answers, and would take such a job")
+    print(f"{farm.name} replies, and accepts these options")
     return 0
 
 

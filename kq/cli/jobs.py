@@ -37,11 +37,11 @@ def spec_of(options: argparse.Namespace, export: str = "none") -> JobSpec:
         BadInput: it cannot be one.
     """
     if not options.command:
-        raise BadInput("there is no command: write it after --, as in `kq submit -- blender -b scene.blend`")
+        raise BadInput("no command given: write it after --, as in `kq submit -- blender -b scene.blend`")
     try:
         cwd = Path(options.cwd or ".").absolute()
     except FileNotFoundError:
-        raise BadInput("the folder that this runs in is gone: go to another, or give --cwd DIR") from None
+        raise BadInput("the current folder no longer exists: change to another, or give --cwd DIR") from None
     if not cwd.is_dir():
         raise BadInput(
             f"the working folder {cwd} " + ("is not a folder" if cwd.exists() else "does not exist")
@@ -91,7 +91,7 @@ def _wait_for_job(client: QueueClient, job_id: str) -> int:
         with LogFollower(client, job_id) as follower:
             record = follower.copy_until_over(log_output())
     except KeyboardInterrupt:
-        print(f"kq: job {job_id} goes on; `kq stop {job_id}` ends it", file=sys.stderr)
+        print(f"kq: job {job_id} continues; `kq stop {job_id}` stops it", file=sys.stderr)
         raise
     if record.reason and record.state is not JobState.COMPLETED:
         print(f"kq: {record.state.value}: {one_line(record.reason)}", file=sys.stderr)
@@ -155,7 +155,7 @@ def _print_story(reply: StoryReply) -> None:
     submitted, *others = (one_line(story_text(entry)) for entry in reply.entries)
     print(submitted)
     if reply.omitted:
-        print(f"({reply.omitted:,} older steps are not kept)")
+        print(f"({reply.omitted:,} older entries are not kept)")
     for line in others:
         print(line)
 

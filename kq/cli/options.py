@@ -17,6 +17,8 @@ from .farms import add_farm_commands
 
 __all__ = ["make_parser"]
 
+_ID_HELP = "id of a job, as `kq jobs` lists it"
+
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser. Its result has `run`, which takes that result and returns the exit code, or raises
@@ -69,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--sort",
         choices=listing.SORT_KEYS,
         default="order",
-        help="default: order, in which they were submitted",
+        help="sort by this value; default: order (of submission)",
     )
     agents = add("agents", listing.list_agents, "list Agents, the processes that run tasks")
     agents.add_argument("--json", action="store_true", help="print JSON")
@@ -77,16 +79,18 @@ def make_parser() -> argparse.ArgumentParser:
         "-v",
         "--verbose",
         action="store_true",
-        help="with CPU and memory use, and since when they are in their state",
+        help="also print the time of the last change of state, CPU use (100%% is one core) and memory use",
     )
-    add("show", jobs.show, "print what was submitted as a job, as JSON").add_argument("id", metavar="ID")
+    add("show", jobs.show, "print a job as it was submitted, as JSON").add_argument(
+        "id", metavar="ID", help=_ID_HELP
+    )
     log = add("log", jobs.print_log, "print the log of a job's latest attempt")
-    log.add_argument("id", metavar="ID")
+    log.add_argument("id", metavar="ID", help=_ID_HELP)
     log.add_argument("-f", "--follow", action="store_true", help="continue to print until the job has ended")
     log.add_argument(
         "--story",
         action="store_true",
-        help="print the changes of the job's and its tasks' states instead, with times",
+        help="instead print each change of state of the job's tasks, with its time",
     )
     for name, summary in (
         ("stop", "stop jobs and their renders"),
@@ -95,15 +99,15 @@ def make_parser() -> argparse.ArgumentParser:
     ):
         command = add(name, jobs.act_on_jobs, summary)
         command.set_defaults(action=name)
-        command.add_argument("ids", nargs="+", metavar="ID")
+        command.add_argument("ids", nargs="+", metavar="ID", help=_ID_HELP)
         if name == "start":
             command.add_argument(
                 "--missing",
                 action="store_true",
-                help="start only tasks that failed, were stopped, or whose pictures (--picture) are gone",
+                help="start only tasks that failed, were stopped, or whose picture files are missing",
             )
     note = add("note", jobs.set_note, "print the note of a job, or set it")
-    note.add_argument("id", metavar="ID")
+    note.add_argument("id", metavar="ID", help=_ID_HELP)
     note.add_argument(
         "text", nargs="?", metavar="TEXT", help='the new note; "" deletes it; without TEXT it is printed'
     )
@@ -127,7 +131,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--platform",
         choices=[each.value for each in Platform],
         default=Platform.current().value,
-        help="of the machines with Katana; default: this machine's",
+        help="platform of the machines with Katana; default: this machine's",
     )
     folder.add_argument("--archive", action="store_true", help="also pack it into an archive beside it")
     exporting.add_export_command(
@@ -154,82 +158,86 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
     submit.add_argument("--cwd", metavar="DIR", help="working folder; default: the current one")
     submit.add_argument(
         "--set-env", "--env", nargs="+", action="extend", default=[], metavar="NAME=VALUE",
-        help="environment variables to add",
+        help="add environment variables, as NAME=VALUE",
     )  # fmt: skip
     submit.add_argument(
         "--frames",
         default="",
         metavar="1-10,20-40x2",
-        help="frames to render, as 1-10, 20, or 1-10x2 for each second one; replaces {frame}, {frame:04d}, "
-        "{start}, {end} and {step} in the command; the step of a task of one frame is 1",
+        help="frames to render: 1-10, 1,5,20 or 1-10x2 (every second frame); in the command {frame}, "
+        "{frame:04d}, {start}, {end} and {step} are replaced for each task; {step} is 1 for a single frame",
     )
     submit.add_argument("--chunk", type=_whole, default=1, metavar="N", help="frames per task; default: 1")
     submit.add_argument(
         "--order",
         choices=[each.value for each in RenderOrder],
-        help="first-to-last, or ends-first: the ends, then the middle of each gap; default: as in --frames",
+        help="order of the frames; ends-first: first and last, then the middle of each gap; "
+        "default: as written in --frames",
     )
     submit.add_argument(
         "--skip-existing",
         action="store_true",
-        help="leave out the frames whose file exists; needs --picture",
+        help="skip frames whose picture file exists; needs --picture",
     )
     submit.add_argument(
         "--after",
         action="append",
         default=[],
         metavar="ID",
-        help="start when this job is Completed; may be repeated",
+        help="start once this job is Completed; may be repeated",
     )
     submit.add_argument(
         "--max-parallel",
         type=_whole,
         default=0,
         metavar="N",
-        help="most tasks that run at once; default: no limit",
+        help="most tasks to run at once; default: no limit",
     )
     submit.add_argument(
         "--retries",
         type=_whole,
         default=0,
         metavar="N",
-        help="how often a failed task is retried; default: 0",
+        help="number of retries of a failed task; default: 0",
     )
     submit.add_argument(
         "--timeout",
         type=_seconds,
         default=0.0,
         metavar="S",
-        help="stop a task after S seconds; default: never",
+        help="stop a task that has run for S seconds: it counts as Failed; default: no limit",
     )
     submit.add_argument(
         "--silence",
         type=_seconds,
         default=0.0,
         metavar="S",
-        help="stop a task that neither writes output nor uses the CPU for S seconds",
+        help="stop a task without output and CPU use for S seconds: it counts as Failed; default: no limit",
     )
     submit.add_argument(
         "--memory-limit",
         type=_whole,
         default=0,
         metavar="MIB",
-        help="stop a task whose processes use more memory",
+        help="most memory of a task's processes together, in MiB; a task above it is stopped and counts as Failed; "
+        "default: no limit",
     )
     submit.add_argument(
         "--picture",
         default="",
         metavar="PATTERN",
-        help="path of the picture that a task writes, with {frame}",
+        help="path of the picture file that a task writes, with {frame}, #### or %%04d for the frame",
     )
     submit.add_argument(
         "--renderer",
         default="",
         metavar="NAME",
-        help="how to read progress and errors in the log; default: by the program's name",
+        help="renderer whose progress and errors are in the log; default: by the program's name",
     )
     submit.add_argument(
-        "--wait", action="store_true", help="print the log until the job has ended, and exit with its code"
+        "--wait",
+        action="store_true",
+        help="print the log until the job has ended, and exit with its exit code",
     )
     submit.add_argument(
         "command", nargs="*", metavar="COMMAND", help="the program and its arguments, after --"

@@ -65,7 +65,7 @@ def check_interpreter(interpreter: Interpreter, timeout_s: float = _TIMEOUT_S) -
     answers = [line for line in lines if line.startswith(_MARK)]
     if not answers:
         last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
-        return f"{interpreter.path} is no Python that runs: exit code {ended.code} ({last[:200]})"
+        return f"{interpreter.path} is not a working Python: exit code {ended.code} ({last[:200]})"
     answer = json.loads(answers[-1].removeprefix(_MARK))
     version = ".".join(str(number) for number in answer["version"])
     if tuple(answer["version"][:2]) < OLDEST_PYTHON:

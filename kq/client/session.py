@@ -203,14 +203,14 @@ class Session:
                 self._connect()
             case SessionEvent.SERVER_DIED:
                 self.client.set_status(
-                    ConnectionStatus.LOST, "the queue's server died and is being started again"
+                    ConnectionStatus.LOST, "the queue's server died and is being restarted"
                 )
             case SessionEvent.READY:
                 with self._changed:
                     self.ready = content
                     self._changed.notify_all()
             case SessionEvent.FAILED:
-                return str(content.get("message") or "the queue failed, and gave no reason")
+                return str(content.get("message") or "the queue failed without an error message")
         return ""
 
     def _connect(self) -> None:

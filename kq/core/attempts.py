@@ -189,7 +189,7 @@ def _apply_ending(state: CoreState, job: Job, task: int, ending: AttemptEnding, 
         _wait_or_cancel(state, job, task, ending.reason or "stopped")
     elif ending.outcome is Outcome.STOPPED:
         # The queue did not ask for this: its Agent was ended, or lost the server. Not a render failure.
-        reason = ending.reason or "its Agent ended it"
+        reason = ending.reason or "stopped by its Agent"
         _requeue_or_fail(state, job, task, reason, counts=not agent.end_requested)
     elif detail.retries_used < job.spec.retries:
         detail.retries_used += 1

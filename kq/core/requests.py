@@ -90,7 +90,7 @@ def _restart_after_stop(job: Job, task: int) -> bool:
 
 def _explain_restart(state: CoreState, job: Job) -> None:
     """Set the job's reason: tasks of it start again once they have stopped."""
-    job.explain("starts again when what ran before is gone", WaitReason.RESTART)
+    job.explain("starts again when its running tasks have stopped", WaitReason.RESTART)
     state.instructions.append(do.JobChanged(job.id))
 
 
@@ -264,7 +264,7 @@ def end_agents(state: CoreState, event: ev.AgentEndRequested, now: Instant) -> N
 def _refuse_when_ending(state: CoreState) -> None:
     """Raise Refused when the session is ending."""
     if state.ending:
-        raise Refused("the session is ending: nothing more is started")
+        raise Refused("the session is ending: no more tasks are started")
 
 
 def _refuse_without_desktop(job: Job) -> None:

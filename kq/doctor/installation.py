@@ -101,7 +101,7 @@ def without_mistakes(environment: Mapping[str, str]) -> tuple[dict[str, str], li
                         Verdict.WRONG,
                         "settings",
                         str(error),
-                        f"change {name}, or take it away: no queue starts",
+                        f"change or unset {name}: no queue can start",
                     )
                 )
                 continue
@@ -136,8 +136,8 @@ def check_environment(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(
                 Verdict.NOTE,
                 "settings",
-                f"{name} is set, and kq has no such setting",
-                f"{meant[0]} is what was meant, perhaps" if meant else "",
+                f"{name} is set, but kq has no such setting",
+                f"did you mean {meant[0]}?" if meant else "",
             )
 
 
@@ -156,5 +156,5 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
                     Verdict.WRONG,
                     "ports",
                     f"{Settings.variable_of(field)} is {port}, but that port is not free: {error.strerror}",
-                    "choose another, end what holds it, or leave the variable unset: then the system chooses",
+                    "choose another port, end the program that uses it, or unset the variable",
                 )

@@ -46,12 +46,12 @@ def guarded(topic: str, found: Iterable[Finding], verdict: Verdict = Verdict.WRO
     try:
         yield from found
     except KqError as error:
-        yield Finding(verdict, topic, str(error), "correct that first: the rest could not be examined")
+        yield Finding(verdict, topic, str(error), "correct that first: the rest could not be checked")
     except OSError as error:
         path = "" if error.filename is None else f"{os.fsdecode(error.filename)} "
         yield Finding(
-            verdict, topic, f"{path}cannot be examined: {error.strerror}",
-            "see whose it is and who may read it, or set KQ_DATA_ROOT to a folder of your own",
+            verdict, topic, f"{path}cannot be checked: {error.strerror}",
+            "check its owner and permissions, or set KQ_DATA_ROOT to a folder of your own",
         )  # fmt: skip
 
 
@@ -114,5 +114,5 @@ def as_text(report: Report) -> str:
                 break_on_hyphens=False,
             )
     count = len(report.wrong)
-    things = "One thing is" if count == 1 else f"{count} things are"
-    return "\n".join([*lines, "", f"{things} wrong." if count else "All is well."])
+    problems = "1 problem" if count == 1 else f"{count or 'No'} problems"
+    return "\n".join([*lines, "", f"{problems} found."])

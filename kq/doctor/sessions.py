@@ -53,7 +53,7 @@ def _check_folder(folder: Path, record: SessionRecord | None, root: Path) -> Ite
         yield from _check_session(record)
     elif held:
         yield Finding(
-            Verdict.NOTE, folder.name, "a session is starting there, or ending, or is another machine's"
+            Verdict.NOTE, folder.name, "a session is starting or ending there, or runs on another machine"
         )
     else:
         yield from _check_remains(folder)
@@ -94,27 +94,29 @@ def _check_queue(topic: str, record: SessionRecord, client: QueueClient) -> Iter
     yield Finding(
         Verdict.OK,
         topic,
-        f"its session {record.session} lives: server {record.pid} answers on ports {ports} of {record.host}; "
-        f"{len(jobs)} jobs, {running} of them not over" + ("; paused" if queue.paused else ""),
+        f"its session {record.session} runs: server process {record.pid}, ports {ports} of {record.host}; "
+        f"{len(jobs)} jobs, {running} of them have not ended" + ("; paused" if queue.paused else ""),
     )
     if queue.problem:
         yield Finding(Verdict.WRONG, topic, queue.problem, f"see {Path(record.data_root, 'logs', topic)}")
     local = [each for each in agents if each.local]
     there = [each for each in local if each.state in (AgentState.IDLE, AgentState.BUSY)]
     remote = len(agents) - len(local)
-    text = f"{len(there)} of {queue.agents_wanted} local Agents are there, and {remote} of other machines"
+    text = (
+        f"{len(there)} of {queue.agents_wanted} local Agents are registered, and {remote} on other machines"
+    )
     if len(there) < queue.agents_wanted:
         logs = Path(record.data_root, "logs", topic)
         yield Finding(
-            Verdict.WRONG, topic, text, f"wait a moment; if they do not come, see {logs / 'agent-*.log'}"
+            Verdict.WRONG, topic, text, f"wait a moment; if they do not register, see {logs / 'agent-*.log'}"
         )
     else:
         yield Finding(Verdict.OK, topic, text)
     for each in agents:
         if each.state is AgentState.LOST:
             yield Finding(
-                Verdict.WRONG, topic, f"Agent {each.id} on {each.host} is not heard",
-                "see whether that machine and its network are up; its task is given to others in time",
+                Verdict.WRONG, topic, f"no heartbeat from Agent {each.id} on {each.host}",
+                "check that machine and its network; its task is assigned to another Agent after a while",
             )  # fmt: skip
 
 
@@ -127,10 +129,10 @@ def _why_silent(topic: str, record: SessionRecord) -> Finding:
         for name, number, answer in zip(names, numbers, answers, strict=True)
     )
     if all(each is PortAnswer.OPEN for each in answers):
-        advice = "ask again: it was busy"
+        advice = "try again: the queue was busy"
     else:
         advice = (
-            f"see whether its server, process {record.pid}, is suspended, and whether a firewall blocks "
+            f"check whether its server, process {record.pid}, is suspended, and whether a firewall blocks "
             f"{record.host}; ending the desktop or `kq serve` ends it"
         )
     return Finding(Verdict.WRONG, topic, f"its session {record.session} does not answer ({ports})", advice)
@@ -143,13 +145,13 @@ def _check_remains(folder: Path) -> Iterator[Finding]:
         return  # it ended well, or the folder is another user's
     except msgspec.DecodeError:
         yield Finding(Verdict.NOTE, folder.name, f"{keys_folder(folder) / 'client.json'} cannot be read",
-                      "nothing: the next session there writes it anew")  # fmt: skip
+                      "no action needed: the next session there writes it again")  # fmt: skip
         return
     yield Finding(
         Verdict.NOTE,
         folder.name,
         f"its session {record.session} was interrupted",
-        "nothing: the next session there clears up, and its jobs are shown and can be started again",
+        "no action needed: the next session there cleans up, and its jobs can be started again",
     )
 
 
@@ -163,7 +165,7 @@ def check_leftovers() -> Iterator[Finding]:
         yield Finding(
             Verdict.WRONG,
             "processes",
-            f"{len(pids)} processes of the session {session} still run, which is over: "
+            f"{len(pids)} processes of session {session} still run, although it has ended: "
             f"{', '.join(map(str, sorted(pids)[:20]))}",
             "start a session (`kq serve` and Ctrl-C are enough): it ends them first",
         )

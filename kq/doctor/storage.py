@@ -31,14 +31,14 @@ _TIMEOUT_S = 3.0
 def check_data_root(root: Path) -> Iterator[Finding]:
     """Can a session work here?"""
     topic = "data root"
-    elsewhere = "set KQ_DATA_ROOT to a folder that you may write"
+    elsewhere = "set KQ_DATA_ROOT to a folder that you can write to"
     if not root.exists():
         above = next((each for each in root.parents if each.exists()), root)
         if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
-            yield Finding(Verdict.OK, topic, f"{root} is not there yet; the first session makes it")
+            yield Finding(Verdict.OK, topic, f"{root} does not exist yet; the first session creates it")
         else:
             yield Finding(
-                Verdict.WRONG, topic, f"{root} is not there, and cannot be made in {above}", elsewhere
+                Verdict.WRONG, topic, f"{root} does not exist, and cannot be created in {above}", elsewhere
             )
         return
     if not root.is_dir():
@@ -63,12 +63,12 @@ def _room(root: Path) -> Finding:
     usage = shutil.disk_usage(root)
     size, is_all = _size_of(root)
     taken = ("" if is_all else "at least ") + _bytes(size)
-    text = f"{root} can be written; {_bytes(usage.free)} are free, kq takes {taken}"
+    text = f"{root} is writable; {_bytes(usage.free)} free, {taken} used by kq"
     advice = "delete files there, or remove jobs with their logs: `kq remove ID ...`"
     if usage.free < _TOO_LITTLE:
-        return Finding(Verdict.WRONG, "data root", f"{text}: the disk is all but full", advice)
+        return Finding(Verdict.WRONG, "data root", f"{text}: the disk is almost full", advice)
     if usage.free < _LITTLE:
-        return Finding(Verdict.NOTE, "data root", f"{text}: that is little", advice)
+        return Finding(Verdict.NOTE, "data root", f"{text}: low disk space", advice)
     return Finding(Verdict.OK, "data root", text)
 
 
@@ -107,7 +107,7 @@ def check_queue_folder(folder: Path, *, in_use: bool) -> Iterator[Finding]:
             except OSError:
                 continue  # only a live session has key files
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                yield Finding(Verdict.WRONG, topic, f"others may read {path}, where a session's keys are",
+                yield Finding(Verdict.WRONG, topic, f"other users can read {path}, a session's keys",
                               f"chmod go-rwx '{path}', and end the session that runs there")  # fmt: skip
     for path in sorted(folder.glob("journal.sqlite.unusable-*[0-9]")):  # without the logs beside them
         yield Finding(Verdict.NOTE, topic, f"{path} is a journal that could not be used and was put aside",
@@ -119,7 +119,7 @@ def check_queue_folder(folder: Path, *, in_use: bool) -> Iterator[Finding]:
 
 def _check_journal(topic: str, journal: Path) -> Finding:
     parts = [each for each in (journal, journal.with_name(f"{journal.name}-wal")) if each.is_file()]
-    put_aside = "nothing: the next session copies what can be read of it, says what is missing, and keeps it"
+    put_aside = "no action needed: the next session copies what can be read, and reports what is missing"
     try:
         size = sum(each.stat().st_size for each in parts)
         if size > _LARGEST_JOURNAL:
@@ -136,10 +136,10 @@ def _check_journal(topic: str, journal: Path) -> Finding:
         return Finding(Verdict.WRONG, topic, f"its journal {journal} cannot be read: {error}", put_aside)
     except OSError as error:
         return Finding(Verdict.WRONG, topic, f"its journal {journal} cannot be copied: {error.strerror}",
-                       "see who may read it, and whether the disk for temporary files is full")  # fmt: skip
+                       "check its permissions, and whether the disk for temporary files is full")  # fmt: skip
     if wrong:
         return Finding(Verdict.WRONG, topic, f"its journal {journal} is damaged: {wrong}", put_aside)
-    return Finding(Verdict.OK, topic, f"its journal is whole: {jobs} jobs, {_bytes(size)}")
+    return Finding(Verdict.OK, topic, f"its journal is intact: {jobs} jobs, {_bytes(size)}")
 
 
 def _look_into(journal: Path) -> tuple[str, int]:

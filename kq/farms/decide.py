@@ -152,7 +152,7 @@ def decide_task(
     of_submission = [each for each in attempts if each.token == token]
     last = of_submission[-1] if of_submission else None
     number = attempts[-1].attempt if attempts else 0
-    unchanged = previous or TaskView(TaskState.WAITING, "given to the farm", number)
+    unchanged = previous or TaskView(TaskState.WAITING, "submitted to the farm", number)
     if poll is None or not poll.is_current:
         return unchanged
     if row is not None and row.state.is_live:

@@ -101,7 +101,7 @@ class Farm:
             failed: Future[None] = Future()
             failed.set_exception(error)
             return failed
-        waiting = unsent_record(self.title, job_id, spec, f"is being given to {self.title}")
+        waiting = unsent_record(self.title, job_id, spec, f"is being submitted to {self.title}")
         self._published.publish([waiting])
         return self._ask(lambda: self._submit(job_id, spec, given, copy_files))
 
@@ -369,7 +369,7 @@ class Farm:
     def _check(self, options: Mapping[str, str]) -> list[str]:
         noted = list(self._engine.check(options))
         if is_local(self._folder):
-            noted.append(f"KQ_DATA_ROOT ({self._folder.parents[1]}) is on this machine's own disk, it seems")
+            noted.append(f"KQ_DATA_ROOT ({self._folder.parents[1]}) seems to be on this machine's own disk")
         return noted
 
     def _submit_again(self, job_id: str, new_id: str) -> None:
@@ -411,13 +411,13 @@ class Farm:
         if not again and held:
             return
         if not again:
-            raise Refused(f"nothing of job {job.kept.id} failed or was cancelled")
+            raise Refused(f"job {job.kept.id} has no failed or cancelled tasks")
         self._submitter.give(job, again)
 
     def _start_now(self, job: KnownJob, task: int) -> None:
         submission = job.latest_submissions().get(task)
         if submission is None or not submission.engine_id:
-            raise NotFound(f"task {task} of job {job.kept.id} is not at the farm")
+            raise NotFound(f"task {task} of job {job.kept.id} is not on the farm")
         self._engine.start_now(submission.engine_id, task - submission.offset)
         self._poll_engine()
 
@@ -432,7 +432,7 @@ class Farm:
             # A task that is complete may still run a second time, after a node was lost.
             rows = [row for each in job.kept.submissions for row in self._rows.get(each.token, {}).values()]
             if job.is_live or any(row.state.is_live for row in rows):
-                raise Refused(f"{job.kept.name} is not over on {self.title}: stop it first")
+                raise Refused(f"{job.kept.name} has not ended on {self.title}: stop it first")
             self._find_jobs()
             scene = own_scene(job.kept.temp_dir, self._folder.parents[1])
             # A job that was submitted again has the scene of the first.

@@ -40,12 +40,12 @@ OPTIONS = (
     Option("show", "the show; it must exist in OpenCue"),
     Option("shot", "the shot (default: none)"),
     Option("facility", "the facility; empty: Cuebot's default"),
-    Option("service", "the service, which says what a frame needs"),
+    Option("service", "the service, which sets what a frame needs"),
     Option("cores", "cores of a frame (default 1)"),
     Option("memory", "memory of a frame, for example 8g"),
-    Option("tags", "tags of hosts, with | in between"),
-    Option("limits", "limits that a frame takes, with commas in between"),
-    Option("minutes", "most minutes a frame may run"),
+    Option("tags", "tags of hosts, separated by |"),
+    Option("limits", "limits that a frame uses, separated by commas"),
+    Option("minutes", "time limit of a frame, in minutes"),
     Option("max_parallel", "most frames at once"),
     Option("priority", "the job's priority in OpenCue (default 1)"),
     Option("python", "Python 3 on the farm's machines (default python3)"),
@@ -98,7 +98,7 @@ class OpenCue:
         api = self._client().api
         jobs = self._call(api.launchSpecAndWait, spec)
         if not jobs:
-            raise Refused("Cuebot took the job and named none: look for it in CueGUI")
+            raise Refused("Cuebot accepted the job but returned no id: look for it in CueGUI")
         return str(jobs[0].data.name)
 
     def list_tasks(self) -> list[EngineTask]:
@@ -142,7 +142,7 @@ class OpenCue:
 
     def start_now(self, engine_id: str, index: int) -> None:
         """See Engine. OpenCue holds nothing back after the loss of a host."""
-        raise Refused(f"OpenCue holds no frame of {engine_id} back: its priority says when it starts")
+        raise Refused(f"OpenCue delays no frame of {engine_id}: its priority decides when it starts")
 
     # --- pycue --------------------------------------------------------------------
 

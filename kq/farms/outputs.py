@@ -74,7 +74,7 @@ def local_output(spec: JobSpec) -> str:
     folder = _output(spec)
     if not folder or not is_local(Path(folder)):
         return ""
-    return f"pictures go to {folder}, which each machine has for itself: write them to a file share"
+    return f"pictures are written to {folder}, which is local to each machine: write them to a file share"
 
 
 def _output(spec: JobSpec) -> str:

@@ -38,12 +38,12 @@ OPTIONS = (
     Option("account", "the account that is charged"),
     Option("qos", "the quality of service"),
     Option("constraint", "features that a node must have"),
-    Option("licenses", "licences that a task takes, for example katana:1"),
+    Option("licenses", "licences that a task uses, for example katana:1"),
     Option("cpus", "CPUs of a task (default 1)"),
     Option("memory", "memory of a task, for example 8G"),
-    Option("minutes", "most minutes a task may run"),
+    Option("minutes", "time limit of a task, in minutes"),
     Option("max_parallel", "most tasks at once"),
-    Option("nice", "how far the job stands back behind others (0 and more)"),
+    Option("nice", "Slurm's nice value: a higher one starts later (0 or more)"),
     Option("extra", "more options of sbatch, for example --gres=gpu:1 --reservation=show"),
     Option("python", "Python 3 on the farm's machines (default python3)"),
 )
@@ -96,15 +96,15 @@ _REASONS = {
     "Priority": "waits: other jobs come first",
     "JobHeldUser": "held by its user",
     "JobHeldAdmin": "held by an administrator of the farm",
-    "JobArrayTaskLimit": "waits: as many of its tasks run as may at once",
+    "JobArrayTaskLimit": "waits: the most of its tasks that may run at once are running",
     "Licenses": "waits for a licence",
     "PartitionTimeLimit": "never starts: its time limit exceeds the partition's",
-    "PartitionNodeLimit": "never starts: it asks for more than the partition has",
+    "PartitionNodeLimit": "never starts: it requests more than the partition has",
     "PartitionDown": "waits: its partition is down",
     "PartitionInactive": "waits: its partition is inactive",
     "ReqNodeNotAvail": "waits for a node that is not available",
     "Reservation": "waits for its reservation",
-    "BadConstraints": "never starts: no node has what it asks for",
+    "BadConstraints": "never starts: no node has what it requests",
     "InvalidAccount": "never starts: the account is not valid",
     "InvalidQOS": "never starts: the quality of service is not valid",
     "JobLaunchFailure": "its node could not start it: does it see KQ_DATA_ROOT by the same path?",
@@ -289,10 +289,8 @@ def wait_reason(reason: str, start: str, now: float) -> str:
     """
     if reason == "BeginTime":
         if start.isdigit() and int(start) > now:
-            return (
-                f"held back for {int(start) - now:.0f} s more after the loss of its node: Start Now starts it"
-            )
-        return "held back after the loss of its node: Start Now starts it"
+            return f"delayed for {int(start) - now:.0f} s after the loss of its node: Start Now starts it"
+        return "delayed after the loss of its node: Start Now starts it"
     plain = reason.strip("()").replace(" ", "_")
     return _REASONS.get(plain, f"waits: {reason}" if reason else "")
 

@@ -56,7 +56,7 @@ def build_folder(folder: Path, platform: Platform, say: Callable[[str], None] = 
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BadInput(f"{folder} is there already: name a folder that is not, one for each version")
+        raise BadInput(f"{folder} exists already: name a new folder, one for each version")
     lock_file = ROOT / "requirements" / "kq.txt"
     for needed in (ROOT / "plugins", ROOT / "resources", lock_file):
         if not needed.exists():
@@ -76,7 +76,7 @@ def build_folder(folder: Path, platform: Platform, say: Callable[[str], None] = 
             say("compiling")
             _compile(draft / "katana_queue")
         else:
-            say(f"not compiled: this is Python {_version(sys.version_info[:2])}; read-only, it starts slower")
+            say(f"not compiled: this is Python {_version(sys.version_info[:2])}; read-only it starts slower")
         _write_manifest(draft, packages, platform)
         if folder.exists():
             folder.rmdir()
@@ -204,7 +204,7 @@ def _wrong_modules(packages: Path, platform: Platform) -> Iterator[str]:
             yield f"{name} is no module for {platform} on x86-64"
         elif header.glibc > _NEWEST_GLIBC:
             newest = _version(_NEWEST_GLIBC)
-            yield f"{name} asks for glibc {_version(header.glibc)}: Katana's systems may have {newest}"
+            yield f"{name} needs glibc {_version(header.glibc)}: Katana's systems may have {newest}"
 
 
 def _compile(package: Path) -> None:

@@ -54,7 +54,7 @@ class WrittenBundle(NamedTuple):
             lines.append(f"variables left out: {', '.join(self.variables_left_out)}")
         if self.scene_files is None:
             lines.append(
-                "what the scene names outside its folder is not known here, and is not in the bundle"
+                "files that the scene references outside its folder are not known, and not in the bundle"
             )
         if self.scene_files != []:
             lines.append("OpenJD in the menu of the scene's node writes a bundle with all its files")

@@ -38,11 +38,11 @@ def explain_failure(
     program = argv[0]
     # os.path, for pathlib raises where a folder on the way may not be read.
     if cwd and not os.path.isdir(cwd):  # noqa: PTH112
-        what = "is not a folder" if os.path.exists(cwd) else "does not exist, or may not be seen by this user"  # noqa: PTH110
+        what = "is not a folder" if os.path.exists(cwd) else "does not exist, or is not visible to this user"  # noqa: PTH110
         return BadInput(f"the working folder {what}: make {quoted(cwd)}, or choose another")
     if cwd and not os.access(cwd, os.X_OK):
         return BadInput(
-            f"the working folder may not be entered by this user: change the permissions of {quoted(cwd)}"
+            f"this user may not enter the working folder: change the permissions of {quoted(cwd)}"
         )
     number = error.errno
     if number == errno.E2BIG:
@@ -52,7 +52,8 @@ def explain_failure(
         )
     if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
         return Refused(
-            f"this machine is out of room: {error.strerror}; {quoted(program)} could not be started"
+            f"{quoted(program)} could not be started: "
+            f"this machine is out of memory or processes ({error.strerror})"
         )
     has_folder = os.sep in program or bool(os.altsep and os.altsep in program)
     path = os.path.join(cwd or ".", program) if has_folder else None  # noqa: PTH118
@@ -79,7 +80,7 @@ def explain_failure(
         )
     if number == errno.ENOEXEC:
         hint = "start its interpreter" if os.name == "nt" else "a script needs a first line such as #!/bin/sh"
-        return BadInput(f"the program is not in a form that this system runs: {hint} ({quoted(program)})")
+        return BadInput(f"this system cannot execute the program: {hint} ({quoted(program)})")
     return BadInput(f"the program could not be started: {error.strerror or error} ({quoted(program)})")
 
 

@@ -263,7 +263,9 @@ def _nowhere() -> int:
     try:
         return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        raise Refused(f"nothing can be started, for this machine is out of room: {error.strerror}") from error
+        raise Refused(
+            f"no process can be started: this machine is out of memory or processes ({error.strerror})"
+        ) from error
 
 
 def _spawn(

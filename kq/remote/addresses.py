@@ -39,7 +39,9 @@ def choose_addresses(named: str, towards: str) -> tuple[str, str]:
     leads = address_towards(towards)
     if not named:
         if not leads:
-            raise RemoteFailed("no route to the other machine: set KQ Host to the address that it is to call")
+            raise RemoteFailed(
+                "no route to the other machine: set KQ Host to the address at which it reaches this machine"
+            )
         return leads, leads
     for address in _addresses_of(named):
         if _is_own(address):

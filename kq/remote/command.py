@@ -59,7 +59,13 @@ def add_remote_commands(commands: Any, common: argparse.ArgumentParser, connect:
 
 def _add_options(action: argparse.ArgumentParser) -> None:
     action.add_argument("host", metavar="HOST", help="[USER@]NAME[:PORT], or a Host of ~/.ssh/config")
-    action.add_argument("-n", "--agents", type=int, metavar="N", help="number of Agents to start")
+    action.add_argument(
+        "-n",
+        "--agents",
+        type=int,
+        metavar="N",
+        help="number of Agents; default: as started there before, or else 2",
+    )
     action.add_argument(
         "-i", "--private-key", metavar="FILE", help="private key; default: those of ssh-agent and ~/.ssh"
     )
@@ -173,7 +179,7 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
         f"Put the line into ~/.katana-queue/connection.json on {host.host}, readable by its owner alone "
         f"(umask 077), then run there:\n"
         f"./StartAgents.sh KATANA_ROOT KQ_DATA_ROOT {call} {ports} {host.num_agents}\n"
-        f"The key is good for {host.num_agents} Agents at a time; -n says how many.",
+        f"The key is valid for {host.num_agents} Agents at a time (-n).",
         file=sys.stderr,
     )
     return 0
@@ -186,7 +192,7 @@ def _hosts(_options: argparse.Namespace) -> int:
         through = ", through SSH" if host.tunnel else ""
         print(f"{host.title}: {host.num_agents} Agents{through}")
     if not hosts and not store.problem:
-        print("no machine is remembered yet: those are on which Agents were started", file=sys.stderr)
+        print("no machine is saved yet: `kq remote start` saves it", file=sys.stderr)
     if store.problem:
         print(store.problem, file=sys.stderr)
     return _FAILED if store.problem else 0

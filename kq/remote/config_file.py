@@ -77,7 +77,7 @@ class SshConfigFile:
                 if included_below != _ALL:
                     raise BadInput(
                         f"{path} is included below `{included_below}`, and has a {word.title()} of its own: "
-                        f"that is not done here, so include it further up"
+                        f"that is not supported: include it further up"
                     )
                 block = line.strip()
                 if word == "match" and not _is_known(value):

@@ -124,7 +124,7 @@ class HostStore:
             except OSError as error:
                 _remove(draft)
                 raise Refused(f"{self._path} cannot be written: {error.strerror}") from error
-        return f"{damage}: it is kept as {aside.name}, and a new list is begun" if damage else ""
+        return f"{damage}: it was kept as {aside.name}, and a new list was started" if damage else ""
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

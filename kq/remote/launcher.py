@@ -211,7 +211,7 @@ class RemoteLauncher:
             # Settings with which Agents have run are not overwritten by those that a check tries.
             self._remember(host, steps, worked=False)
         if self._queue is None or not self._queue.session:
-            return f"{host.title} can be reached; whether it reaches this machine shows once a queue runs."
+            return f"{host.title} can be reached. The reverse connection is checked once a queue runs."
         return f"{host.title} is ready for Agents."
 
     # --- Start ---
@@ -352,7 +352,7 @@ class RemoteLauncher:
                 preflight.machine.stop_agents(queue.session)
             except KqError as error:
                 # The queue still revokes the host: its Agents end on request, or when their lease expires.
-                _log.warning("what was started on %s may not be gone yet: %s", label, error)
+                _log.warning("processes that were started on %s may still run: %s", label, error)
         if preflight.admitted:
             self._revoke(preflight.admitted, undo=True)
         preflight.close()
@@ -414,7 +414,7 @@ class RemoteLauncher:
                 with steps.step("Agents") as step:
                     answer = machine.stop_agents(queue.session)
                     ended = typed_answer(answer, Ended, host).ended
-                    step.done(f"{', '.join(ended)} ended" if ended else "none of this session ran there")
+                    step.done(f"{', '.join(ended)} ended" if ended else "no Agent of this session ran there")
             finally:
                 # Revoke even when SSH fails: the queue then asks the Agents to end. An open tunnel is closed
                 # only at the end, once they are gone.
@@ -427,7 +427,7 @@ class RemoteLauncher:
                             f"{len(left)} Agents of {label} are still listed by the queue: try Stop again"
                         )
                     steps.pause(0.05)
-                step.done("it has no Agent there, and their key is forgotten")
+                step.done("it has no Agent there any more, and their key was deleted")
         finally:
             preflight.close()
         with self._lock:

@@ -127,9 +127,7 @@ class Preflight:
     def log_in(self) -> Machine:
         """Check name, port, host key, login and system. Raises RemoteFailed, Cancelled."""
         # With a time limit: a home folder may hang, and `Match exec` in the file runs commands.
-        late = (
-            f"~/.ssh/config could not be read within {_ANSWER_S:.0f} s: see whether the home folder answers"
-        )
+        late = f"~/.ssh/config could not be read within {_ANSWER_S:.0f} s: does the home folder respond?"
         route = self._steps.wait(lambda: route_to(self.host), _ANSWER_S, late)
         before = self._before if self._before is not None and self._before.route == route else None
         self.connection = connect(
@@ -222,7 +220,9 @@ class Preflight:
             connection = msgspec.structs.replace(config.connection, host=call)
             self.config = msgspec.structs.replace(config, connection=connection)
             ports = ", ".join(map(str, self._ports()))
-            step.done(f"it is to call {call}, ports {ports}" + (f" (open on {bind})" if bind != call else ""))
+            step.done(
+                f"it connects to {call}, ports {ports}" + (f" (open on {bind})" if bind != call else "")
+            )
 
     def _admit_tunnel(self, label: str) -> None:
         assert self.connection is not None
@@ -317,7 +317,7 @@ class Preflight:
                 return same
             return False
 
-        return self._steps.wait(look, 10.0, f"{self._settings.data_root} does not answer on this machine")
+        return self._steps.wait(look, 10.0, f"{self._settings.data_root} does not respond on this machine")
 
     def check_reverse_connection(self) -> None:
         """Check that the remote machine can connect to the three ports with its key.

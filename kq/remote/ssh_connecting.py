@@ -206,7 +206,7 @@ def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, s
         steps.wait(
             lambda: transport.start_client(timeout=_HANDSHAKE_S),
             _HANDSHAKE_S,
-            f"port {route.port} of {route.host} is open, and no SSH server answers there: is the port right?",
+            f"port {route.port} of {route.host} is open, but no SSH server answers: is the port correct?",
             step,
             lambda: close_quietly(transport),
         )
@@ -215,7 +215,7 @@ def _shake_hands(transport: paramiko.Transport, route: SshRoute, steps: Steps, s
     except (paramiko.SSHException, EOFError, OSError) as error:
         text = error_text(error)
         if "banner" in text.lower() or isinstance(error, EOFError):
-            text = "what answers there is not an SSH server, or it hung up; is the port right?"
+            text = "no SSH server answers there, or it closed the connection: is the port correct?"
         raise RemoteFailed(f"no SSH with {route.host} port {route.port}: {text}") from error
 
 

@@ -157,7 +157,7 @@ def authenticate(
             if not transport.is_active():
                 count = f"{len(tried)} {'key' if len(tried) == 1 else 'keys'}"
                 raise RemoteFailed(
-                    f"{route.host} hung up after {count} of {route.user} ({', '.join(tried)}): "
+                    f"{route.host} closed the connection after {count} of {route.user} ({', '.join(tried)}): "
                     f"choose the right private key"
                 ) from error
             continue
@@ -292,7 +292,7 @@ def _certified(key: paramiko.PKey, certificate: str, failed: list[str]) -> param
         return None
     if isinstance(content, SSHCertificate) and content.valid_before <= time.time():
         ended = time.strftime("%Y-%m-%d %H:%M", time.localtime(content.valid_before))
-        failed.append(f"{certificate} was good until {ended}: have it signed again")
+        failed.append(f"{certificate} expired at {ended}: have it signed again")
         return None
     return certified
 

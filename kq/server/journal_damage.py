@@ -39,7 +39,7 @@ class JournalDamage:
             )
         elif self.lost_commits or self.lost_jobs:
             parts.append(
-                f"the journal lost what was written to it last ({_count(self.lost_commits, 'change')}), "
+                f"the journal lost its latest changes ({_count(self.lost_commits, 'change')}), "
                 f"{_lost(self.lost_jobs)}{kept}"
             )
         if self.unreadable:

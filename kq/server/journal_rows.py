@@ -35,7 +35,7 @@ __all__ = [
 Row = tuple[Any, ...]
 """A row as SQLite returns it: a damaged one may have values of any type."""
 JOB_COLUMNS = "number, id, session, submitted, over, epoch, spec, fields, states"
-_LOST_TASK = "what became of it is not known: its row in the journal was damaged"
+_LOST_TASK = "its outcome is unknown: its row in the journal was damaged"
 _encode = msgspec.msgpack.Encoder().encode
 _decode_spec = msgspec.msgpack.Decoder(JobSpec).decode
 _decode_detail = msgspec.msgpack.Decoder(TaskDetail).decode

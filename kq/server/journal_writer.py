@@ -53,7 +53,7 @@ class JournalWriter:
         except Exception as error:  # noqa: BLE001  # whatever is wrong with the file, the queue must work without it
             self.report_permanent(
                 _Problem.UNUSABLE,
-                f"the journal {path} cannot be used ({error}): jobs are not remembered",
+                f"the journal {path} cannot be used ({error}): jobs are not saved",
             )
         return Journal(IN_MEMORY, session)
 
@@ -91,7 +91,7 @@ class JournalWriter:
         except FileNotFoundError:
             self.report_permanent(
                 _Problem.REMOVED,
-                f"the journal {self._path} was removed: jobs go on, and are not remembered; "
+                f"the journal {self._path} was removed: jobs continue, and are not saved; "
                 f"start a new session when they are done",
             )
         except OSError:
@@ -151,6 +151,6 @@ class JournalWriter:
         """Show users, once, that the journal cannot be written, and schedule the next try."""
         self._retry_at = time.monotonic() + _RETRY_S
         if not self._failure:
-            self._failure = f"the journal cannot be written ({error}): jobs go on, and are not remembered"
+            self._failure = f"the journal cannot be written ({error}): jobs continue, and are not saved"
             _log.error("%s", self._failure)
             self._show()

@@ -88,7 +88,7 @@ class LocalAgents:
         try:
             self._watch(agent_id, process.watch(pid, process_started))
         except NotFound:
-            self._endings[agent_id] = _Ending("its process was gone when the server came back")
+            self._endings[agent_id] = _Ending("its process was gone when the server had restarted")
 
     def end_unknown(self, session: str) -> None:
         """End Agents of an earlier server of this session that are not in the journal. Blocks until they end.

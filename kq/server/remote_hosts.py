@@ -84,7 +84,7 @@ class RemoteHosts:
                 f"_ . @ - (and not `local`)"
             )
         if not 0 < agents <= MAX_AGENTS:
-            raise Refused(f"a host can have 1 to {MAX_AGENTS} Agents, and not {agents}")
+            raise Refused(f"Invalid number of Agents: {agents}. Use 1 to {MAX_AGENTS}")
         state, role = self._files.state, f"agent:{label}"
         if label not in state.hosts and len(state.hosts) >= _MAX_HOSTS:
             raise Refused(f"{_MAX_HOSTS} hosts are admitted already: stop some of them")
@@ -164,7 +164,7 @@ class RemoteHosts:
                 try:
                     self.revoke(label)
                 except OSError as error:
-                    _log.error("that is not noted for a server that follows this one: %s", error)
+                    _log.error("that cannot be saved for the next server: %s", error)
 
     def _close_unused(self) -> None:
         """Close network ports that no admitted host needs."""

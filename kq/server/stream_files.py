@@ -119,7 +119,7 @@ class _Incoming:
 
         target.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(target) and not stat.S_ISREG(target.lstat().st_mode) and not target.is_symlink():
-            raise OSError(errno.EINVAL, "it is no regular file", str(target))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(target))
         tag = hashlib.sha256(agent.encode()).hexdigest()[:8]
         self.part = target.with_name(f".{target.name[:180]}.{tag}{_PART_SUFFIX}")
         self.file: IO[bytes] = create_file(self.part)

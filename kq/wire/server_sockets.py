@@ -307,7 +307,7 @@ class ServerWire:
                         m.RefusedReply(
                             request=message.request,
                             kind="Refused",
-                            message="an Agent's key may take work and report, and nothing else",
+                            message="an Agent's key may not send requests",
                         ),
                     )
                 continue

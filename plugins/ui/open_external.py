@@ -29,7 +29,7 @@ def open_picture_with_system(path: str) -> str:
     """
     if PurePath(path).suffix.lower().removeprefix(".") in _PICTURES:
         return open_with_system(path, "the picture")
-    return f"Not opened, because its name does not end as that of a picture: {path}"
+    return f"Not opened, because it has no picture's file extension: {path}"
 
 
 def open_with_system(path: str, what: str) -> str:
@@ -45,4 +45,4 @@ def open_with_system(path: str, what: str) -> str:
     """
     if QDesktopServices.openUrl(QUrl.fromLocalFile(path)):
         return f"Asked the system to open {what}: {path}"
-    return f"No program here opens {what}: {path}"
+    return f"No program is set up to open {what}: {path}"

@@ -65,7 +65,7 @@ def test_one_that_the_machine_has_no_room_for_waits_for_it(tmp_path: Path) -> No
         assert attempt.next_step_s(time.monotonic()) > 0
     assert finish(attempt).outcome == "completed"
     first, last = (tmp_path / "log").read_text().splitlines()
-    assert "out of room" in first and "it is tried again" in first
+    assert "out of memory" in first and "retrying" in first
     assert last == "it ran"
 
 
@@ -118,7 +118,7 @@ def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: py
         attempt.start()
         ending = finish(attempt)
     assert ending.outcome == "failed"
-    assert "out of room" in ending.reason
+    assert "out of memory" in ending.reason
 
 
 def test_of_a_user_without_a_home_it_fails_with_the_reason(

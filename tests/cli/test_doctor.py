@@ -30,7 +30,7 @@ from tests.support.strangers import STRANGER, as_stranger
 
 
 @pytest.mark.parametrize(
-    ("count", "end"), [(0, "All is well."), (1, "One thing is wrong."), (2, "2 things are wrong.")]
+    ("count", "end"), [(0, "No problems found."), (1, "1 problem found."), (2, "2 problems found.")]
 )
 def test_the_text_ends_with_a_summary(count: int, end: str) -> None:
     """It says how much is to be done."""
@@ -141,7 +141,7 @@ def test_a_disk_that_takes_nothing(tmp_path: Path, kind: str) -> None:
         code, report = doctor(mount)
     assert code == 1
     [(_, text)] = wrong_in(report)
-    assert ("all but full" if kind == "full" else "Read-only file system") in text
+    assert ("almost full" if kind == "full" else "Read-only file system") in text
 
 
 def test_sessions_dead_and_alive(tmp_path: Path) -> None:
@@ -151,12 +151,12 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
         code, report = doctor(tmp_path)
         assert (code, wrong_in(report)) == (0, [])
         texts = " ".join(each["text"] for each in report["findings"])
-        assert f"{queue.session} lives" in texts
-        assert "1 of 1 local Agents are there" in texts
+        assert f"{queue.session} runs" in texts
+        assert "1 of 1 local Agents are registered" in texts
         keys = _keys_of(tmp_path)
         assert len(keys) == 6
         plain = queue.kq("doctor")
-        assert f"{queue.session} lives" in plain.stdout
+        assert f"{queue.session} runs" in plain.stdout
         assert not [key for key in keys if key in plain.stdout + json.dumps(report)]
         with frozen(queue.server_pid):
             code, report = doctor(tmp_path)
@@ -173,7 +173,7 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
     assert (code, wrong_in(report)) == (0, [])
     texts = " ".join(each["text"] for each in report["findings"])
     assert "was interrupted" in texts
-    assert "its journal is whole: 1 jobs" in texts
+    assert "its journal is intact: 1 jobs" in texts
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file's mode says nothing there")
@@ -218,7 +218,7 @@ def test_processes_of_a_session_that_is_over(tmp_path: Path) -> None:
             assert left.stdout is not None
             left.stdout.readline()
             # In this process, which takes less time than the command.
-            found = [each for each in check_leftovers() if each.text.endswith(f"which is over: {left.pid}")]
+            found = [each for each in check_leftovers() if each.text.endswith(f": {left.pid}")]
             is_still_there = left.poll() is None
             left.communicate(b"\n")
         if is_still_there:
@@ -246,7 +246,7 @@ def test_folders_that_it_may_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         def examine_all() -> None:
             found = examine({}, str(root / "own")).findings
             [note] = [each for each in found if each.verdict is Verdict.NOTE]
-            assert note.topic == "THEIRS-1" and "cannot be examined" in note.text
+            assert note.topic == "THEIRS-1" and "cannot be checked" in note.text
             [wrong] = examine({}, str(root / "theirs")).wrong
             assert str(root / "theirs") in wrong.text and "Permission denied" in wrong.text
 

@@ -93,5 +93,5 @@ def test_a_misspelled_placeholder_is_a_warning_in_the_terminal_and_in_the_log(qu
     assert "warning: {frmae}" in done.stderr
     record = queue.await_job(done.stdout.strip(), "Completed")
     assert record.warnings == 1
-    assert record.warning.startswith("{frmae} is passed on as it is")
+    assert record.warning.startswith("{frmae} is not replaced")
     assert Path(record.log_file).read_text().startswith("[kq] warning: {frmae}")

@@ -48,7 +48,7 @@ def test_streams_that_are_closed(queue: LiveQueue, closed: str) -> None:
 
 @posix
 @pytest.mark.parametrize(
-    ("command", "word"), [("submit -- true", "give --cwd"), ("jobs --data-root .", "give a whole path")]
+    ("command", "word"), [("submit -- true", "give --cwd"), ("jobs --data-root .", "absolute path")]
 )
 def test_a_folder_that_is_gone(queue: LiveQueue, tmp_path: Path, command: str, word: str) -> None:
     """Somebody deleted the folder that the terminal stands in."""
@@ -73,7 +73,7 @@ def test_ctrl_c_leaves_the_job_that_was_waited_for(queue: LiveQueue) -> None:
     waiting.send_signal(signal.SIGINT)
     _, told = waiting.communicate(timeout=30)
     assert waiting.returncode == 130
-    assert told == f"kq: job {job_id} goes on; `kq stop {job_id}` ends it\n"
+    assert told.startswith(f"kq: job {job_id} ") and f"`kq stop {job_id}`" in told
     assert queue.job(job_id).state == "Running"
     queue.client.stop_jobs([job_id]).result(10)
     queue.await_job(job_id)

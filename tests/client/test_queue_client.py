@@ -287,7 +287,7 @@ def test_a_session_on_a_full_disk_reports_what_to_do(tmp_path: Path) -> None:
         try:
             assert not session.wait_ready(20)
             assert "No space left on device" in session.failure
-            assert "make room on the disk of KQ_DATA_ROOT" in session.failure
+            assert "KQ_DATA_ROOT" in session.failure
             assert "Errno" not in session.failure
         finally:
             session.close()

@@ -305,12 +305,12 @@ def test_the_farm_commands(cluster: SlurmCluster, share: Path) -> None:
         return done.stdout + done.stderr
 
     python = (sys.executable, "-c")
-    assert "would take such a job" in kq("check", "--option", "minutes=30")
+    assert "accepts these options" in kq("check", "--option", "minutes=30")
     assert "no option 'colour'" in kq("check", "--option", "colour=red", code=2)
     job = kq("submit", "--wait", "--frames", "1-3", "--", *python, "print('hello {frame}')").strip()
     assert "Completed" in kq("jobs") and job in kq("jobs")
     assert kq("log", job, "2") == "hello 3\n"
     assert kq("tasks", job).count("Completed") == 3
     assert "no task 9" in kq("log", job, "9", code=2)
-    assert "nothing of job" in kq("start", job, code=2)
+    assert "no failed or cancelled tasks" in kq("start", job, code=2)
     assert "Failed: exit code 3" in kq("submit", "--wait", "--", *python, "raise SystemExit(3)", code=1)

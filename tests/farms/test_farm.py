@@ -70,7 +70,7 @@ def test_a_job_is_listed_before_the_engine_has_answered(
     done = farm.submit(job, FRAMES)
     record = farm.job(job)
     assert record is not None and (record.state, record.tasks) == (JobState.WAITING, 3)
-    assert "being given to Fake Farm" in record.reason
+    assert "being submitted to Fake Farm" in record.reason
     assert (record.farm, record.node, record.from_history) == ("Fake Farm", "Render", False)
     engine.hold.set()
     done.result(60)

@@ -69,7 +69,7 @@ def test_two_desktops_start_failed_frames_once(open_farm: Callable[[], Farm], en
     second.refresh().result(60)
     assert state_of(first, job) is state_of(second, job) is JobState.FAILED
     first.start(job).result(60)
-    with pytest.raises(Refused, match="nothing of job"):
+    with pytest.raises(Refused, match="no failed or cancelled tasks"):
         second.start(job).result(60)
     assert engine.calls.count("submit") == 2
     second.stop(job).result(60)

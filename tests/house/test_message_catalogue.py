@@ -194,6 +194,6 @@ def test_messages_of_the_tab(tmp_path: Path) -> None:
         "2 renders ended: 1 completed, 1 failed (beauty).",
         "There is no log file at DIR/none.log.",
         "DIR is a folder, not a log file.",
-        "The pattern repeats a repetition, which can take for ever: simplify it.",
+        "The pattern has nested repetitions, which can take forever: simplify it.",
         "to show EXR pictures here, install the Python package openimageio",
     ]

@@ -36,7 +36,10 @@ def test_what_is_understood(text: str, frames: list[int]) -> None:
     ("text", "message"),
     [
         ("10-1", "frame range '10-1' runs backwards: write 1-10"),
-        ("1-", "frame range '1-' is not understood: write frames as 1-10, 20 or 1-100x5, parted by commas"),
+        (
+            "1-",
+            "frame range '1-' is not understood: write frames as 1-10, 20 or 1-100x5, separated by commas",
+        ),
         ("-", "frame range '-' is not understood"),
         ("a", "frame range 'a' is not understood"),
         ("", "frame range '' is not understood"),

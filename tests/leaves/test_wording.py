@@ -76,7 +76,7 @@ def test_a_jobs_own_reason_comes_first() -> None:
         (
             _QUEUE,
             [agent(0, AgentState.LOST), agent(1, AgentState.ENDING)],
-            "no Agent answers",
+            "no Agent responds",
         ),
         (
             _QUEUE,
@@ -99,7 +99,7 @@ def test_tasks_that_wait_for_tasks_of_their_own_job() -> None:
     record = msgspec.structs.replace(
         _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2
     )
-    assert reason_of(record, "") == "runs 2 at a time, as it was submitted"
+    assert reason_of(record, "") == "runs 2 tasks at a time, as it was submitted"
     assert reason_of(msgspec.structs.replace(record, tasks_running=1), "") == ""
     assert reason_of(msgspec.structs.replace(record, tasks_waiting=0), "") == ""
 
@@ -121,7 +121,9 @@ def test_a_waiting_task_has_a_reason() -> None:
     limited = msgspec.structs.replace(
         _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2
     )
-    assert reason_of_task(task, limited, "all Agents are busy") == "runs 2 at a time, as it was submitted"
+    assert (
+        reason_of_task(task, limited, "all Agents are busy") == "runs 2 tasks at a time, as it was submitted"
+    )
     lost = msgspec.structs.replace(task, reason="its Agent was silent for 13 s; waits again")
     assert reason_of_task(lost, after, "the queue is paused") == "its Agent was silent for 13 s; waits again"
 

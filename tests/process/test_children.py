@@ -123,7 +123,7 @@ UNUSABLE = {
     "no such file below": (["./prog"], ".", "the program does not exist: check the path './prog'"),
     "no interpreter": (["./script"], ".", "the interpreter that it names is not installed"),
     "not executable": (["./plain.txt"], ".", "may not be executed"),
-    "no program": (["./nonsense"], ".", "is not in a form that this system runs"),
+    "no program": (["./nonsense"], ".", "cannot execute the program"),
     "a folder": (["/usr/bin"], ".", "the program is a folder"),
     "empty": ([], ".", "the command is empty"),
     "blank": ([" "], ".", "the command is empty"),

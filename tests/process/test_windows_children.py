@@ -90,7 +90,7 @@ def test_the_working_folder_is_the_one_given(tmp_path: Path) -> None:
 UNUSABLE = {
     "not on PATH": (["no-such-program"], ".", ("is not found on PATH", "'no-such-program'")),
     "no such file": ([r"C:\nowhere\prog.exe"], ".", ("does not exist", r"'C:\nowhere\prog.exe'")),
-    "no program": ([r".\nonsense.exe"], ".", ("is not in a form that this system runs", "nonsense.exe")),
+    "no program": ([r".\nonsense.exe"], ".", ("cannot execute the program", "nonsense.exe")),
     "a folder": ([r".\folder"], ".", ("is a folder", r"'.\folder'")),
     "empty": ([], ".", ("the command is empty",)),
     "NUL": ([sys.executable, "a\0b"], ".", ("contains a NUL character",)),

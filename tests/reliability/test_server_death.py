@@ -277,7 +277,7 @@ def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
     journal.mkdir()
     with LiveQueue(tmp_path, 1) as queue:
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
-        assert "jobs are not remembered" in queue.client.queue().problem
+        assert "not saved" in queue.client.queue().problem
 
 
 @pytest.mark.slow

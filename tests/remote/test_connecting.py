@@ -96,7 +96,7 @@ def test_something_else_listens(checker: RemoteLauncher) -> None:
         thread.start()
         name, message = broken(checker, RemoteHost(host="127.0.0.1", port=server.getsockname()[1]))
         thread.join()
-    assert name == "Host key" and "not an SSH server" in message
+    assert name == "Host key" and "no SSH server answers" in message
 
 
 # --- the host's key ------------------------------------------------------------------------

@@ -198,7 +198,7 @@ def test_an_empty_list_says_what_would_be_in_it(path: Path, tmp_path: Path) -> N
     )  # fmt: skip
     assert not path.exists()
     assert (listed.returncode, listed.stdout) == (0, "")
-    assert listed.stderr.startswith("no machine is remembered yet")
+    assert listed.stderr.startswith("no machine is saved")
 
 
 def test_a_damaged_list_is_reported_in_dialog_check_and_command(
@@ -220,4 +220,4 @@ def test_a_damaged_list_is_reported_in_dialog_check_and_command(
     result = RemoteLauncher(None, settings, Answers()).check(machine.target(), reports)
     assert result.ok, reports.text()
     assert (result.steps[-1].name, result.steps[-1].state) == ("Hosts list", "note")
-    assert "it is kept as hosts.json.unusable-" in result.steps[-1].message
+    assert "kept as hosts.json.unusable-" in result.steps[-1].message

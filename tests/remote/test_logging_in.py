@@ -174,7 +174,7 @@ def test_a_certificate_that_is_over_is_named(
     key = make(tmp_path / "key", "-t", "ed25519")
     authority.sign(key, "-2d:-1d")
     name, message = broken(checker, trusting.target(private_key=str(key)))
-    assert name == "Login" and "key-cert.pub was good until" in message and "signed again" in message
+    assert name == "Login" and "key-cert.pub expired" in message and "signed again" in message
 
 
 # --- servers with rules of their own -------------------------------------------------------

@@ -255,7 +255,7 @@ def test_a_journal_that_is_kept_aside_keeps_its_log(tmp_path: Path) -> None:
         fill(mount / "filler")
         problems = Problems()
         JournalWriter(copy, "next", problems).close()  # type: ignore[arg-type]  # it only tells
-        assert "jobs are not remembered" in problems.said[0]
+        assert "not saved" in problems.said[0]
         [aside] = mount.glob("j.unusable-*[0-9]")
         assert aside.with_name(f"{aside.name}-wal").stat().st_size > 100_000
 

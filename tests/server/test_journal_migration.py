@@ -188,7 +188,7 @@ def test_a_truncated_journal_is_kept_and_the_queue_begins_anew(tmp_path: Path, s
     os.truncate(path, size)
     before = path.read_bytes()
     journal, problem = open_with_writer(path)
-    assert "jobs are not remembered" not in problem
+    assert "not saved" not in problem
     journal.note_queue_settings(QueueSettings(paused=False, agents_wanted=1, drained=()))
     journal.commit()
     journal.close()
@@ -225,7 +225,7 @@ def test_a_journal_of_another_user_is_left_alone(tmp_path: Path, mode: int) -> N
             os.setuid(65534)
             journal, problem = open_with_writer(path)
             journal.close()
-            os._exit(0 if "jobs are not remembered" in problem and str(path) in problem else 3)
+            os._exit(0 if "not saved" in problem and str(path) in problem else 3)
         finally:
             os._exit(4)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -23,7 +23,7 @@ __all__ = ["FakeEngine"]
 class FakeEngine:
     """Lists the tasks of `states`; records each call. Called on a farm's thread, controlled by the test's."""
 
-    options = (Option("max_parallel", "most at once"), Option("minutes", "most minutes"))
+    options = (Option("max_parallel", "most at once"), Option("minutes", "time limit in minutes"))
 
     def __init__(self) -> None:
         self.calls: list[str] = []

@@ -111,8 +111,11 @@ def _no_path(_folder: Path) -> str:
 _NOT_REGULAR = "not a regular file"
 HOSTILE: dict[str, tuple[Callable[[Path], str], str]] = {
     "folder": (_folder, _NOT_REGULAR),
-    "SVG called PNG": (_content("vector.png", _SVG), "not a picture format"),
-    "text called EXR": (_content("text.exr", b"no picture at all, but long enough"), "not a picture format"),
+    "SVG called PNG": (_content("vector.png", _SVG), "format is not supported"),
+    "text called EXR": (
+        _content("text.exr", b"no picture at all, but long enough"),
+        "format is not supported",
+    ),
     "announces 60,000 x 60,000": (_content("announced.png", png_of(60_000, 60_000)), "60,000 x 60,000"),
     "3 MB that decode to 596 MiB": (_bomb, "of memory"),
     "truncated": (_truncated, "damaged"),

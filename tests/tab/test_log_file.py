@@ -108,14 +108,14 @@ def test_what_cannot_be_shown_is_told_in_words(tmp_path: Path) -> None:
         LogFile(str(tmp_path)).check()
     if sys.platform != "win32":
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(LogProblem, match="is no plain file"):
+        with pytest.raises(LogProblem, match="not a regular file"):
             LogFile(str(tmp_path / "pipe")).check()
     path = tmp_path / "log"
     path.write_text("a\n")
     file = opened(path)
     path.unlink()
     for _look in range(2):  # it goes on saying so: that there was none would be another story
-        with pytest.raises(LogProblem, match="The log file is gone"):
+        with pytest.raises(LogProblem, match="was removed"):
             file.check()
 
 
@@ -125,7 +125,7 @@ def test_no_permission(own_log: Path) -> None:
     for content in ("", "a\n"):
         own_log.write_text(content)
         own_log.chmod(0)
-        with pytest.raises(LogProblem, match="no permission"):
+        with pytest.raises(LogProblem, match="permission"):
             opened(own_log)
         own_log.chmod(0o600)
 

@@ -229,7 +229,7 @@ def test_log_that_vanishes_and_comes_back(panel: LogPanel, tmp_path: Path, settl
     received: list[str] = []
     panel.noticed.connect(received.append)
     path.unlink()
-    settle(lambda: "The log file is gone" in panel.view._message)
+    settle(lambda: "was removed" in panel.view._message)
     write(path, 3)
     settle(lambda: shown(panel) == ["line 0", "line 1", "line 2"])
     assert received == ["The log file is back."]
@@ -242,7 +242,7 @@ def test_permission_taken_away_while_it_is_read(panel: LogPanel, own_log: Path, 
     panel.show_log(str(own_log))
     settle(lambda: len(shown(panel)) == 10)
     own_log.chmod(0)
-    settle(lambda: "There is no permission to read" in panel.view._message)
+    settle(lambda: "No permission" in panel.view._message)
     own_log.chmod(0o600)
     settle(lambda: len(shown(panel)) == 10)
 

@@ -201,7 +201,7 @@ def test_server_killed_comes_back(tab: Any, session: Session, tmp_path: Path, se
     tab.bridge.changed.connect(lambda _change: seen.append(tab.banner.text))
     settle(lambda: session.ready is not None)
     psutil.Process(int(session.ready["pid"])).kill()  # type: ignore[index]  # just waited for
-    settle(lambda: any("may be old" in text for text in seen))
+    settle(lambda: any("out of date" in text for text in seen))
     settle(lambda: tab._status == ConnectionStatus.CONNECTED and not tab.banner.isVisible())
     assert tab.model.job(job_id).state == JobState.COMPLETED
     again, _ = session.client.submit(JobSpec(name="after", commands=(command,)))
@@ -256,7 +256,7 @@ def test_log_removed_and_begun_anew_under_a_running_render(
     settle(lambda: (first := tab.log.view.line(0)) is not None and first.text == "here")
     log = Path(tab.log.path)
     log.unlink()
-    settle(lambda: tab.log._state.problem.startswith("The log file is gone"))
+    settle(lambda: "was removed" in tab.log._state.problem)
     log.mkdir()
     settle(lambda: "folder" in tab.log._state.problem)
     log.rmdir()

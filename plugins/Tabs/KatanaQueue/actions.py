@@ -77,7 +77,7 @@ class JobActions(QObject):
         self.start_tasks = act(
             "Start Task", "play_one", "Ctrl+Shift+Return", self._start_tasks, "Start the selected tasks again"
         )
-        tip = "Render the frames again that failed, were stopped, or whose files are missing"
+        tip = "Render again the frames that failed, were stopped, or whose files are missing"
         self.start_missing = act("Start Missing", "missing", "Ctrl+Alt+Return", self._start_missing, tip)
         self.raise_priority = act(
             "Raise Priority", "up", "Ctrl+Up", lambda: self._change_priority(1), "Start these jobs earlier"
@@ -150,7 +150,9 @@ class JobActions(QObject):
         self.pause.setText("Resume Queue" if paused else "Pause Queue")
         _set_tip(
             self.pause,
-            "Resume Queue: start what waits" if paused else "Pause Queue: start nothing more until resumed",
+            "Resume Queue: start waiting tasks"
+            if paused
+            else "Pause Queue: start no more tasks until it is resumed",
         )
         self._icons[self.pause] = "play" if paused else "pause"
         self.follow_palette()
@@ -351,10 +353,10 @@ class JobActions(QObject):
         def write(note: str) -> None:
             note = note.strip()
             if len(note) > MAX_NOTE:
-                self.refused.emit(f"Edit Note: shorten it, from {len(note):,} to {MAX_NOTE:,} letters.")
+                self.refused.emit(f"Edit Note: it has {len(note):,} characters, the limit is {MAX_NOTE:,}.")
                 ask(note)
             elif note != known:
-                done = f"Wrote the note of {which}." if note else f"Removed the note of {which}."
+                done = f"Saved the note of {which}." if note else f"Removed the note of {which}."
                 self._requests.ask_queue("Edit Note", lambda client: client.set_note(ids, note), done)
 
         ask(known)

@@ -79,13 +79,13 @@ class JobRequests(QObject):
         if job.needs_desktop:
             self._render_again(what, job)
         elif isinstance(source, FarmSource):
-            done = f"{job.name} was submitted again to {job.farm}, as it was then."
+            done = f"{job.name} was submitted again to {job.farm}, unchanged."
             self.ask(what, partial(source.submit_again, job.id), done)
         else:
             self.with_spec(
                 what,
                 job,
-                lambda spec: self.submit(what, spec, f"{spec.name} was submitted again, as it was then."),
+                lambda spec: self.submit(what, spec, f"{spec.name} was submitted again, unchanged."),
             )
 
     def ask_queue(

@@ -125,7 +125,7 @@ class LaunchRemoteAgentsDialog(SingleDialog):
         self.katana_root.setPlaceholderText("same folder as on this machine")
         self.data_root = QLineEdit(self)
         self.kq_host = QLineEdit(self)
-        self.kq_host.setPlaceholderText("address of this machine, as the host reaches it")
+        self.kq_host.setPlaceholderText("address at which the host reaches this machine")
         for one, text in (
             (self.port, "22"),
             (self.user, self._proposed_user),
@@ -375,7 +375,7 @@ class LaunchRemoteAgentsDialog(SingleDialog):
 
         def run(report: Callable[[RemoteStep], None], _cancelled: threading.Event) -> None:
             problem = steps.save(host)
-            message = problem or f"{host.host} is remembered"
+            message = problem or f"{host.host} was saved"
             report(RemoteStep("Save Host", StepState.NOTE if problem else StepState.DONE, message))
 
         self._background.run(run)

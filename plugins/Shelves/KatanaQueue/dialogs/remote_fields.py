@@ -17,7 +17,7 @@ def problem_with(host: RemoteHost) -> str:
     The dialog requires more than `RemoteHost.check`: that accepts empty fields and uses defaults for them.
     """
     if not host.host:
-        return "Enter the host that the Agents are to run on."
+        return "Enter the host on which to run Agents."
     try:
         host.check()
     except BadInput as error:

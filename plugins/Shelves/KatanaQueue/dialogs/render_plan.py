@@ -83,5 +83,5 @@ def plan_problem(plan: RenderPlan) -> str:
     if empty:
         return f"Tick a value of {empty}, or untick {empty} in Global GSVs."
     if plan.total > MAX_RENDERS:
-        return f"{plan.total:,} renders are more than {MAX_RENDERS:,}: start them in several parts."
+        return f"{plan.total:,} renders exceed the limit of {MAX_RENDERS:,}: start them in several parts."
     return ""

@@ -300,8 +300,8 @@ class StartProgressDialog(QDialog):
         other = self._outputs.setdefault(file, planned)
         if other is not planned:
             raise ValueError(
-                f"it would overwrite {file} of {other.name}: name each apart, with #### for the frame and "
-                "getVar('…') for a variable"
+                f"it would overwrite {file} of {other.name}: give each render a file of its own, with "
+                "#### for the frame and getVar('…') for a variable"
             )
 
     def _show(self, what: str, done: int, name: str) -> None:

@@ -83,7 +83,7 @@ def _first_layer(oiio: Any, path: str) -> tuple[Any, tuple[int, int, int]]:
         picture = oiio.ImageBuf(path, part, 0)
         if picture.has_error or not picture.initialized or not picture.nchannels:
             if first is None:
-                raise ExrError(picture.geterror() or "it is no picture, or is being written")
+                raise ExrError(picture.geterror() or "it is not a picture, or is still being written")
             return first, (0, 0, 0)
         names = list(picture.spec().channelnames)
         for name in names:

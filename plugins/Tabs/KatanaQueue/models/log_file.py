@@ -103,7 +103,7 @@ class LogFile:
         if stat.S_ISDIR(status.st_mode):
             raise LogProblem(f"{self.path} is a folder, not a log file.")
         if not stat.S_ISREG(status.st_mode):
-            raise LogProblem(f"{self.path} is no plain file, so it is not read.")
+            raise LogProblem(f"{self.path} is not a regular file.")
         identity = (status.st_dev, status.st_ino)
         known, self._identity, self.was_there = self._identity, identity, True
         if known is not None and known != identity:
@@ -271,8 +271,8 @@ def _control_picture(match: re.Match[str]) -> str:
 def _in_words(path: str, error: OSError, was_there: bool) -> str:
     if isinstance(error, FileNotFoundError):
         if was_there:
-            return f"The log file is gone: {path} was removed or moved away."
+            return f"The log file {path} was removed or moved."
         return f"There is no log file at {path}."
     if isinstance(error, PermissionError):
-        return f"There is no permission to read {path}: ask its owner, or check the rights of its folder."
+        return f"No permission to read {path}: ask its owner, or check the permissions of its folder."
     return f"{path} cannot be read: {error.strerror or os.strerror(error.errno or 0)}."

@@ -207,7 +207,7 @@ class Search:
         flags = 0 if match_case else re.IGNORECASE
         if is_regex and re.search(r"\([^()]*[+*}][^()]*\)[+*{]", text):
             # Such an expression can take years on one line, and Python cannot be interrupted in it.
-            raise BadPattern("The pattern repeats a repetition, which can take for ever: simplify it.")
+            raise BadPattern("The pattern has nested repetitions, which can take forever: simplify it.")
         try:
             pattern = text if is_regex else re.escape(text)
             self.pattern = re.compile(pattern, flags)

@@ -105,9 +105,7 @@ def _format_of(head: bytes) -> str:
             return form
     if len(head) == _HEAD_BYTES and head[1] == 0 and head[2] in (2, 10) and head[16] in (16, 24, 32):
         return "tga"  # has no magic number
-    raise PictureError(
-        "it is not a picture format that is shown here (PNG, JPEG, EXR, TIFF, BMP, TGA and PPM are)"
-    )
+    raise PictureError("its format is not supported (use PNG, JPEG, EXR, TIFF, BMP, TGA or PPM)")
 
 
 def _rest(head: bytes, file: IO[bytes], size: int) -> QByteArray:

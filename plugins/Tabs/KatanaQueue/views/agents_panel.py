@@ -72,12 +72,12 @@ class AgentsPanel(QWidget):
         )
         self.restart = self._action(
             "Restart",
-            "End the Agents with their renders, and start them again",
+            "End the Agents and their renders, and start them again",
             lambda: self._end("Restart", lambda client, ids: client.restart_agents(ids)),
         )
         self.remove = self._action(
             "Remove",
-            "End the Agents with their renders; fewer local Agents are kept running",
+            "End the Agents and their renders; local Agents are not replaced",
             lambda: self._end("Remove", lambda client, ids: client.end_agents(ids)),
         )
         self.count = QSpinBox(self)

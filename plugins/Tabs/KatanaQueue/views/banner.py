@@ -98,13 +98,13 @@ class Banner(QWidget):
                 self.show_text(message or "Katana Queue is starting …", JobState.RUNNING, busy=True)
             case ConnectionStatus.LOST:
                 why = message or "The connection to Katana Queue was lost; reconnecting."
-                self.show_text(f"{_capitalized(why)} What is shown may be old.", Severity.ERROR, busy=True)
+                self.show_text(f"{_capitalized(why)} The list may be out of date.", Severity.ERROR, busy=True)
             case ConnectionStatus.ENDED:
                 self.show_text(message or "Katana Queue has ended.", JobState.CANCELLED)
             case _ if queue.problem:
                 self.show_text(queue.problem, Severity.WARNING)
             case _ if queue.paused:
-                paused = "The queue is paused: nothing more is started until it is resumed."
+                paused = "The queue is paused: no more tasks are started until it is resumed."
                 self.show_text(paused, Severity.WARNING)
                 self.resume.show()
             case _:

@@ -109,7 +109,7 @@ class FilterBar(FittingWidget):
                 button.setText(text)
                 button.setAccessibleName(f"Show {state} jobs only: {counts[state]}")
                 button.setToolTip(
-                    f"{state}: {counts[state]:,}. Click to show these only; several may be chosen"
+                    f"{state}: {counts[state]:,}. Click to show these only; several states can be chosen"
                 )
 
     def set_shown(self, shown: int, total: int) -> None:

@@ -178,7 +178,7 @@ class LogPanel(QWidget):
         if warnings:
             parts.append("1 warning" if warnings == 1 else f"{warnings:,} warnings")
         if not parts and state.line_count:
-            parts.append("no errors" if state.is_scanned else "looking for errors …")
+            parts.append("no errors" if state.is_scanned else "searching for errors …")
         hidden = self.view.folding.hidden
         if hidden:
             parts.append("1 line folded" if hidden == 1 else f"{hidden:,} lines folded")
@@ -278,7 +278,9 @@ class LogPanel(QWidget):
         if text:
             QGuiApplication.clipboard().setText(text)
         else:
-            self.noticed.emit("That is too much for the clipboard: open the log in an editor instead.")
+            self.noticed.emit(
+                "The selection is too large for the clipboard: open the log in an editor instead."
+            )
 
     def open_in_editor(self) -> None:
         """Open the log with the system's default program for its type."""
