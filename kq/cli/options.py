@@ -219,7 +219,7 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
         type=_whole,
         default=0,
         metavar="MIB",
-        help="most memory of a task's processes together, in MiB; a task above it is stopped and counts as Failed; "
+        help="most memory of a task's processes, in MiB: above it the task is stopped, as Failed; "
         "default: no limit",
     )
     submit.add_argument(
