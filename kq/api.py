@@ -26,6 +26,8 @@ from .frame_ranges import format_frames, parse_frames
 from .frame_selection import picture_file, tasks_to_render
 from .openjd.bundle import write_bundle
 from .patterns import OutputPatterns, load_patterns
+from .pictures.open_file import PictureError
+from .pictures.reader import Picture, PictureReader
 from .placeholders import fill_picture
 from .plain_text import quoted
 from .records import (
@@ -92,6 +94,9 @@ __all__ = [
     "KqError",
     "NotFound",
     "OutputPatterns",
+    "Picture",
+    "PictureError",
+    "PictureReader",
     "QueueChange",
     "QueueClient",
     "QueueRecord",

@@ -153,8 +153,8 @@ def test_messages_of_the_tab(tmp_path: Path) -> None:
 
     import_isolation.load("kq")  # the plug-ins are parts of `katana_queue`
     from katana_queue.kq.api import JobRecord, JobState
+    from katana_queue.kq.pictures.exr import MISSING
     from katana_queue.plugins.Tabs.KatanaQueue.models.completion_summary import CompletionSummary
-    from katana_queue.plugins.Tabs.KatanaQueue.models.exr import MISSING
     from katana_queue.plugins.Tabs.KatanaQueue.models.log_file import LogFile, LogProblem
     from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import BadPattern, Search
     from katana_queue.plugins.Tabs.KatanaQueue.views.question import REMOVE_MANY, STOP_ALL, question_about

@@ -125,4 +125,4 @@ def test_tab_deleted_while_its_threads_speak(
         assert not queue._listeners
         queue.set("job000001", progress=0.5)
         assert reader.wait(5)
-        assert pictures.wait(5)
+        assert pictures.wait(60)

@@ -1,16 +1,17 @@
-"""Loads pictures on a worker thread, because they may be on a slow share."""
+"""Loads pictures by a process of its own, which a worker thread waits for: see kq.pictures."""
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QSize, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
 
+from .....kq.api import Interpreter, Picture, PictureError, PictureReader
+from ....interpreter import find_interpreter
 from ....qt_dispatch import post
 from .file_thread import FileThread
-from .picture_file import PictureError, read_picture
 
 __all__ = ["PictureLoader"]
 
@@ -20,6 +21,8 @@ MAX_KEPT = 2000
 """Most thumbnails of files that are kept."""
 REFRESH_INTERVAL_S = 1.0
 """Minimum time between two reads of a picture that is being rendered."""
+IDLE_S = 120.0
+"""How long the process that decodes pictures is kept without any."""
 
 
 class PictureLoader(FileThread):
@@ -35,8 +38,11 @@ class PictureLoader(FileThread):
     unsaved_changed = Signal(str)
     picture_loaded = Signal(str, QImage, str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(
+        self, parent: QObject | None = None, find_python: Callable[[], Interpreter] = find_interpreter
+    ) -> None:
         super().__init__("kq-pictures", parent)
+        self._reader = PictureReader(find_python)
         self._thumbnails: OrderedDict[str, QPixmap | None] = OrderedDict()
         self._unsaved: dict[str, tuple[QPixmap, QPixmap]] = {}  # by job id: whole picture, thumbnail
         self._stamps: dict[str, tuple[int, int]] = {}  # by path: size and mtime of the loaded file
@@ -119,17 +125,23 @@ class PictureLoader(FileThread):
         self._start()
 
     def _run(self) -> None:
-        while True:
-            with self._condition:
-                while not self._wanted and not self._ending.is_set():
-                    self._condition.wait()
-                if self._ending.is_set():
-                    return
-                (path, whole), _ = self._wanted.popitem(last=True)  # newest first: it is probably visible
-            outcome = self._load(path, whole)
-            if outcome is None:
-                continue
-            post(self._on_loaded, path, *outcome)
+        try:
+            while True:
+                with self._condition:
+                    if not self._wanted and not self._ending.is_set():
+                        self._condition.wait(IDLE_S if self._reader.pid is not None else None)
+                    if self._ending.is_set():
+                        return
+                    # Newest first: it is probably visible.
+                    request = self._wanted.popitem(last=True)[0] if self._wanted else None
+                if request is None:
+                    self._reader.close()
+                    continue
+                outcome = self._load(*request)
+                if outcome is not None:
+                    post(self._on_loaded, request[0], *outcome)
+        finally:
+            self._reader.close()
 
     def _load(self, path: str, whole: bool) -> tuple[QImage, str | None] | None:
         """Read a file on the worker thread.
@@ -138,20 +150,23 @@ class PictureLoader(FileThread):
             For a thumbnail: (image, None), or None if the file is unchanged or unreadable.
             For a whole picture: (image, ""), or (null image, error message).
         """
-        if whole:
-            try:
-                return read_picture(path), ""
-            except PictureError as error:
-                return QImage(), f"The picture {path} cannot be shown: {error}."
+        size = (QSizeF(THUMBNAIL) * self._ratio).toSize()
         try:
-            status = os.stat(path)  # noqa: PTH116  # Path would normalise the path
-            stamp = (status.st_size, status.st_mtime_ns)
-            if self._stamps.get(path) == stamp:
-                return None
-            image = read_picture(path, (QSizeF(THUMBNAIL) * self._ratio).toSize())
-        except (OSError, ValueError, PictureError):
-            return None  # perhaps half written: it is read again at the next change
-        self._stamps[path] = stamp
+            picture = self._reader.read(
+                path,
+                fit=None if whole else (size.width(), size.height()),
+                stamp=None if whole else self._stamps.get(path),
+                is_wanted=lambda: not self._ending.is_set(),
+            )
+        except PictureError as error:
+            # A thumbnail's file is perhaps half written: it is read again at the next change.
+            return (QImage(), f"The picture {path} cannot be shown: {error}.") if whole else None
+        if picture is None:
+            return None
+        image = _image_of(picture)
+        if whole:
+            return image, ""
+        self._stamps[path] = picture.stamp
         image.setDevicePixelRatio(self._ratio)
         return image, None
 
@@ -161,3 +176,15 @@ class PictureLoader(FileThread):
         elif path in self._thumbnails:
             self._thumbnails[path] = QPixmap.fromImage(image)
             self.thumbnail_loaded.emit(path)
+
+
+def _image_of(picture: Picture) -> QImage:
+    """Return the picture in a format that Qt's thread need not convert. Any thread."""
+    received, drawn = QImage.Format.Format_RGBX8888, QImage.Format.Format_RGB32
+    if picture.has_alpha:
+        received, drawn = (
+            QImage.Format.Format_RGBA8888_Premultiplied,
+            QImage.Format.Format_ARGB32_Premultiplied,
+        )
+    image = QImage(picture.pixels, picture.width, picture.height, 4 * picture.width, received)
+    return image.convertToFormat(drawn)  # a copy, which owns its bytes
