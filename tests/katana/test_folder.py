@@ -24,9 +24,8 @@ def test_every_native_module_is_for_its_system(folders: dict[str, Path], platfor
     """By its header: ELF of x86-64 that asks for glibc 2.28 or older, or PE of x86-64."""
     packages = folders[platform] / "katana_queue" / "packages"
     native = [p for p in packages.rglob("*") if p.suffix in (".so", ".pyd", ".dll") or ".so." in p.name]
-    assert {"zmq", "msgspec", "psutil", "cryptography", "PIL"} <= {
-        p.relative_to(packages).parts[0] for p in native
-    }
+    found = {path.relative_to(packages).parts[0] for path in native}
+    assert {"zmq", "msgspec", "psutil", "cryptography", "PIL"} <= found
     for path in native:
         header = read_header(path)
         assert (header.system, header.is_x86_64) == (platform, True), path
