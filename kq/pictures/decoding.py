@@ -80,9 +80,7 @@ def _format_of(head: bytes) -> str:
             return form
     if len(head) == _HEAD_BYTES and head[1] == 0 and head[2] in (2, 10) and head[16] in (16, 24, 32):
         return "TGA"  # has no magic number
-    raise PictureError(
-        "it is not a picture format that is shown here (PNG, JPEG, EXR, TIFF, BMP, TGA and PPM are)"
-    )
+    raise PictureError("its format is not supported (use PNG, JPEG, EXR, TIFF, BMP, TGA or PPM)")
 
 
 def _decode(content: io.BytesIO, form: str, fit: tuple[int, int] | None) -> Image.Image:
@@ -100,7 +98,7 @@ def _decode(content: io.BytesIO, form: str, fit: tuple[int, int] | None) -> Imag
     if picture.mode != "RGB" or has_alpha:  # to convert to the same mode would be to copy
         picture = picture.convert("RGBA" if has_alpha else "RGB")
     if fit is not None:
-        size = fitted(*picture.size, fit)
+        size = fitted(picture.width, picture.height, fit)
         is_smaller = size[0] < picture.width
         picture = picture.resize(size, Image.Resampling.BOX if is_smaller else Image.Resampling.BILINEAR)
         if not has_alpha:
