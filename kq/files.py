@@ -18,11 +18,9 @@ __all__ = [
     "BINARY",
     "free_bytes",
     "is_safe_relative_path",
-    "open_to_append",
     "open_to_read",
     "replace_file",
     "try_lock",
-    "write_private",
 ]
 
 BINARY: int = getattr(os, "O_BINARY", 0)
@@ -89,88 +87,6 @@ def replace_file(draft: Path, path: Path) -> None:
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write `path` atomically, readable only by its owner; on a full disk, in place. Raises OSError."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        fresh.unlink(missing_ok=True)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, 0o600)
-        try:
-            _write_all(fd, content)
-        finally:
-            os.close(fd)
-        replace_file(fresh, path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        if not path.is_file():
-            raise
-        # A full disk has no room for a second file, but a restarted server must not fail: write in place,
-        # and not through a link.
-        fd = os.open(path, os.O_WRONLY | BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        try:
-            _check_ordinary(fd, path)
-            _write_all(fd, content)
-            os.ftruncate(fd, len(content))
-        finally:
-            os.close(fd)
-
-
-def _write_all(fd: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(fd, content) :]
-
-
-def open_to_append(path: str | Path) -> int:
-    """Open or create a file for appending, also while other processes append to it.
-
-    The file may be removed while it is open. Does not follow links, and does not block on a named pipe. May
-    be called from any thread.
-
-    Returns:
-        A descriptor; children do not inherit it unless it is given to them.
-
-    Raises:
-        OSError: it cannot be opened, or is not a regular file of this user's.
-        FileNotFoundError: its folder does not exist.
-    """
-    if sys.platform == "win32":
-        # The C library's O_APPEND works within one process only, and is not inherited with the handle. With
-        # a handle that may only append, the system itself writes at the end.
-        return _open_shared(str(path), _FILE_APPEND_DATA, _OPEN_ALWAYS)
-    else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        fd = os.open(path, flags, 0o644)
-        try:
-            _check_ordinary(fd, path)
-        except OSError:
-            os.close(fd)
-            raise
-        os.set_blocking(fd, True)
-        return fd
-
-
-def _owner_of_folder(path: str | Path) -> int:
-    # Called only when needed: it takes as long as opening the file.
-    return Path(path).parent.stat().st_uid
-
-
-def _check_ordinary(fd: int, path: str | Path) -> None:
-    """Raise PermissionError unless `fd` is a regular file with one name that belongs to this user.
-
-    On a share that gives all files to one user, that user's files count as this user's.
-    """
-    found = os.fstat(fd)
-    what = ""
-    if not stat.S_ISREG(found.st_mode):
-        what = "Not a regular file"
-    elif found.st_nlink > 1:
-        what = "Has a second name (a hard link)"
-    elif sys.platform != "win32" and found.st_uid != os.geteuid() and found.st_uid != _owner_of_folder(path):
-        what = f"Belongs to user {found.st_uid}"
-    if what:
-        raise PermissionError(errno.EPERM, what, str(path))
-
-
 def open_to_read(path: str | Path) -> int:
     """Open a file for reading, which others may write, remove or replace while it is open.
 
@@ -184,7 +100,7 @@ def open_to_read(path: str | Path) -> int:
         FileNotFoundError: it does not exist.
     """
     if sys.platform == "win32":
-        return _open_shared(str(path), _FILE_READ_DATA, _OPEN_EXISTING)
+        return msvcrt.open_osfhandle(open_handle(str(path), _FILE_READ_DATA, _OPEN_EXISTING), 0)
     else:  # noqa: RET505  # mypy takes the line for other systems to be unreachable otherwise
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         if stat.S_ISFIFO(os.fstat(fd).st_mode) or stat.S_ISCHR(os.fstat(fd).st_mode):
@@ -223,9 +139,9 @@ else:
     import ctypes
     import msvcrt
 
-    _FILE_READ_DATA, _FILE_APPEND_DATA, _FILE_READ_ATTRIBUTES, _SYNCHRONIZE = 0x1, 0x4, 0x80, 0x10_0000
+    _FILE_READ_DATA, _FILE_READ_ATTRIBUTES, _SYNCHRONIZE = 0x1, 0x80, 0x10_0000
     _SHARE_READ_WRITE_DELETE = 0x7
-    _OPEN_EXISTING, _OPEN_ALWAYS = 3, 4
+    _OPEN_EXISTING = 3
     _FILE_ATTRIBUTE_NORMAL = 0x80
     _NO_HANDLE = ctypes.c_void_p(-1).value
 
@@ -241,17 +157,20 @@ else:
         ctypes.c_void_p,  # hTemplateFile
     )
 
-    def _open_shared(path: str, access: int, disposition: int) -> int:
-        handle = _CreateFileW(
-            path,
-            access | _FILE_READ_ATTRIBUTES | _SYNCHRONIZE,
-            _SHARE_READ_WRITE_DELETE,
-            None,
-            disposition,
-            _FILE_ATTRIBUTE_NORMAL,
-            None,
-        )
-        if handle == _NO_HANDLE:
+    def open_handle(
+        path: str, access: int, disposition: int, flags: int = 0, share: int = _SHARE_READ_WRITE_DELETE
+    ) -> int:
+        """Call CreateFileW, by default such that others may write, rename and remove the file meanwhile.
+
+        Returns:
+            A handle. Children do not inherit it.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        access |= _FILE_READ_ATTRIBUTES | _SYNCHRONIZE
+        handle = _CreateFileW(path, access, share, None, disposition, flags or _FILE_ATTRIBUTE_NORMAL, None)
+        if handle is None or handle == _NO_HANDLE:
             code = ctypes.get_last_error()
             raise OSError(0, ctypes.FormatError(code), path, code)
-        return msvcrt.open_osfhandle(handle, 0)
+        return int(handle)

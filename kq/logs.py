@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from .files import open_to_append, open_to_read
+from .own_files import OwnFolder, open_to_append
 
-__all__ = ["MAX_BYTES", "KqLogHandler", "close_log", "log_folder", "make_room", "open_log"]
+__all__ = ["MAX_BYTES", "KqLogHandler", "close_log", "log_folder", "open_log"]
 
 MAX_BYTES = 1024 * 1024
 """Maximum size of a log: then its content is moved to a file with `.1` added to its name."""
@@ -74,16 +74,6 @@ def _log_uncaught_in_thread(caught: threading.ExceptHookArgs) -> None:
         _log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
 
 
-def make_room(folder: Path, pattern: str, most: int) -> None:
-    """Delete the oldest files in `folder` that match the glob `pattern`, until fewer than `most` are left."""
-    try:
-        found = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in found[max(most - 1, 0) :]:
-            path.unlink()
-    except OSError:
-        pass  # another session deleted it first, or the data root cannot be written: reported elsewhere
-
-
 class KqLogHandler(logging.Handler):
     """Appends lines to a file to which other processes may append too. Reports failures once, on stderr."""
 
@@ -96,8 +86,7 @@ class KqLogHandler(logging.Handler):
         """Number of lines lost since the last one that was written."""
         if path is not None:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._fd = open_to_append(path)
+                self._fd = open_to_append(path, create_folder=True)
             except OSError as error:
                 self._path = None
                 _say(f"the log {path} cannot be written ({error.strerror}): its lines come here instead")
@@ -146,16 +135,17 @@ class KqLogHandler(logging.Handler):
 
         Not by renaming it, because standard error is the same open file, and Windows cannot rename those.
         """
-        older = path.with_name(f"{path.name}.1")
         try:
-            older.unlink(missing_ok=True)  # a link in its place must not be written through
-            with open(open_to_read(path), "rb") as source, open(open_to_append(older), "ab") as kept:
+            with OwnFolder(path.parent) as folder, open(folder.open_to_read(path.name), "rb") as source:
                 if os.path.samestat(os.fstat(source.fileno()), os.fstat(self._fd)):
-                    kept.write(source.read(2 * MAX_BYTES))
+                    with open(folder.create(f"{path.name}.1"), "wb") as older:
+                        older.write(source.read(2 * MAX_BYTES))
         except OSError:
             pass  # the disk is full, perhaps because of this file: truncate it in any case
         if sys.platform == "win32":
-            os.truncate(path, 0)  # a descriptor for appending cannot truncate on Windows
+            # A descriptor for appending cannot truncate on Windows.
+            with OwnFolder(path.parent) as folder, open(folder.open_to_update(path.name), "r+b") as file:
+                file.truncate(0)
         else:
             os.ftruncate(self._fd, 0)  # not by path, which may be removed or another file by now
 

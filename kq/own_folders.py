@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .errors import BadSetting, SessionFailed
+from .own_files import OwnFolder
 
 __all__ = [
     "OWNER_ONLY",
@@ -147,9 +148,8 @@ def sessions_folder(environment: Mapping[str, str] | None = None) -> Path:
     for base in _runtime_folders(env):
         folder = base / "katana-queue"
         try:
-            folder.mkdir(OWNER_ONLY, parents=True, exist_ok=True)
-            if sys.platform != "win32" and not folder.is_symlink() and folder.stat().st_uid == os.geteuid():
-                folder.chmod(OWNER_ONLY)
+            with OwnFolder(folder, create=True) as found:
+                found.make_private()
         except OSError:
             continue
         if is_own(folder):

@@ -16,10 +16,11 @@ from .. import process
 from ..errors import BadInput, Refused
 from ..files import free_bytes
 from ..messages import AssignOrder, AttemptEnding
+from ..own_files import open_to_append
 from ..patterns import OutputPatterns, load_patterns, renderer_of
 from ..states import Outcome
 from . import attempt_machine as a
-from .attempt_log import log_size, open_log, write_note
+from .attempt_log import log_size, write_note
 from .exit_reasons import how_ended, why_failed
 from .limits import UsageLimits
 from .output import OutputReader, OutputUpdate
@@ -131,7 +132,7 @@ class Attempt:
         `ending` has a warning.
         """
         try:
-            self._log_fd = open_log(self.order.log_file, self.id)
+            self._log_fd = open_to_append(self.order.log_file, create_folder=True)
         except OSError as error:
             self._log_problem = f"it ran without its log: {error.strerror} ({self.order.log_file})"
             self._log_fd = os.open(os.devnull, os.O_WRONLY)

@@ -18,6 +18,7 @@ import msgspec
 from .. import __version__, process
 from .. import messages as m
 from ..agent_config import AgentConfig, Site
+from ..own_files import read_own
 from ..states import AgentExit, Outcome
 from ..wire import AgentWire, Poller
 from .attempt import Attempt
@@ -171,7 +172,7 @@ class Agent:
         if self._connection_file is None:
             return
         try:
-            found = msgspec.json.decode(self._connection_file.read_bytes(), type=AgentConfig).connection
+            found = msgspec.json.decode(read_own(self._connection_file), type=AgentConfig).connection
         except (OSError, msgspec.DecodeError):
             return  # the session is ending
         if found.session == self._connection.session and found.ports != self._connection.ports:

@@ -15,6 +15,7 @@ import msgspec
 
 from .. import messages as m
 from ..agent_config import Site
+from ..own_files import open_to_append
 from ..states import Outcome
 from ..wire import AgentWire
 from . import remote_machine as r
@@ -251,7 +252,7 @@ class RemoteAttempt:
             self._finish(action)
 
     def _note(self, message: str) -> None:
-        with Path(self._order.log_file).open("ab") as log:
+        with open(open_to_append(self._order.log_file, create_folder=True), "ab") as log:
             log.write(f"[kq] {message}\n".encode("utf-8", "replace"))
 
     def _return_files(self, *, pictures: bool) -> None:

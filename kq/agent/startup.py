@@ -17,6 +17,7 @@ from .. import process
 from ..agent_config import AgentConfig, Site
 from ..errors import KqError
 from ..logs import open_log
+from ..own_files import read_own
 from ..states import AgentExit
 from .program import Agent
 
@@ -47,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.early and lifeline is not None and not _await_file(options.connection, lifeline):
         return AgentExit.SERVER_SILENT
     try:
-        config = msgspec.json.decode(options.connection.read_bytes(), type=AgentConfig)
-        site = msgspec.json.decode(options.site.read_bytes(), type=Site) if options.site else None
+        config = msgspec.json.decode(read_own(options.connection), type=AgentConfig)
+        site = msgspec.json.decode(read_own(options.site), type=Site) if options.site else None
     except (OSError, msgspec.DecodeError) as error:
         _print_error(f"the connection file {options.connection} cannot be used: {error}")
         return AgentExit.NO_CONNECTION_FILE

@@ -8,6 +8,7 @@ import msgspec
 
 from .. import process
 from ..errors import ConnectionLost, KqError
+from ..own_files import OwnFolder, read_own
 from ..own_folders import keys_folder, own_data_root, sessions_folder
 from ..records import SessionRecord
 
@@ -23,10 +24,11 @@ def live_sessions(data_root: Path) -> list[SessionRecord]:
     """
     roots = {str(data_root), str(own_data_root(data_root, create=False))}
     found: list[tuple[float, SessionRecord]] = []
-    for path in sessions_folder().glob("*/client.json"):
+    for keys in sessions_folder().glob("*/"):
         try:
-            record = msgspec.json.decode(path.read_bytes(), type=SessionRecord)
-            written = path.stat().st_mtime
+            with OwnFolder(keys) as folder:
+                record = msgspec.json.decode(folder.read("client.json"), type=SessionRecord)
+                written = folder.status("client.json").st_mtime
         except (OSError, msgspec.DecodeError):
             continue  # the session has just ended
         if record.data_root in roots and _is_guarded(record):
@@ -47,7 +49,7 @@ def _is_guarded(record: SessionRecord) -> bool:
 def on_other_ports(record: SessionRecord) -> SessionRecord | None:
     """Return the session's current record if its server has changed ports, else None. Reads one file."""
     try:
-        content = (keys_folder(Path(record.queue_dir)) / "client.json").read_bytes()
+        content = read_own(keys_folder(Path(record.queue_dir)) / "client.json")
         found = msgspec.json.decode(content, type=SessionRecord)
     except (KqError, OSError, msgspec.DecodeError):
         return None  # the session is ending

@@ -19,6 +19,7 @@ import msgspec
 
 from .. import process
 from ..errors import BadSetting, KqError
+from ..own_files import read_own
 from ..own_folders import keys_folder, own_data_root
 from ..records import SessionRecord
 from ..restart_limit import RestartLimit
@@ -216,7 +217,7 @@ class Session:
     def _connect(self) -> None:
         assert self.queue_dir is not None
         try:
-            content = (keys_folder(self.queue_dir) / "client.json").read_bytes()
+            content = read_own(keys_folder(self.queue_dir) / "client.json")
             self.client.connect(msgspec.json.decode(content, type=SessionRecord))
         except (OSError, msgspec.DecodeError) as error:
             message = f"the queue's connection file cannot be read: {error}"

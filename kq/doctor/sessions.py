@@ -16,6 +16,7 @@ from ..client.mirror import ConnectionStatus
 from ..client.queue_client import QueueClient
 from ..guardian.session_id import is_session_alive
 from ..messages import PROTOCOL_VERSION
+from ..own_files import read_own
 from ..own_folders import keys_folder
 from ..records import SessionRecord
 from ..states import AgentState
@@ -140,7 +141,7 @@ def _why_silent(topic: str, record: SessionRecord) -> Finding:
 
 def _check_remains(folder: Path) -> Iterator[Finding]:
     try:
-        record = msgspec.json.decode((keys_folder(folder) / "client.json").read_bytes(), type=SessionRecord)
+        record = msgspec.json.decode(read_own(keys_folder(folder) / "client.json"), type=SessionRecord)
     except OSError:
         return  # it ended well, or the folder is another user's
     except msgspec.DecodeError:

@@ -11,7 +11,8 @@ from typing import IO
 from .. import process
 from ..errors import SessionFailed
 from ..files import try_lock
-from ..own_folders import OWNER_ONLY, keys_folder, owner_of
+from ..own_files import NotOwn, OwnFolder, open_lock_file, read_own, remove_own, write_private
+from ..own_folders import keys_folder, owner_of
 from .session_id import is_session_alive
 
 __all__ = ["KEY_FILES", "QueueFolder", "end_leftovers"]
@@ -46,13 +47,14 @@ class QueueFolder:
         in_the_way = ""
         for path in _candidates(data_root / "queues", host, continued, machine):
             try:
-                path.parent.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
-                path.mkdir(OWNER_ONLY, exist_ok=True)
-                if path.is_symlink() or path.stat().st_uid != path.parent.stat().st_uid:
+                OwnFolder(path.parent, create=True).close()
+                try:
+                    with OwnFolder(path, create=True) as folder:
+                        folder.make_private()
+                except (NotOwn, NotADirectoryError):
                     in_the_way = in_the_way or f"; {path} belongs to {owner_of(path)}: remove it"
                     continue
-                path.chmod(OWNER_ONLY)
-                lock = (path / "lock").open("ab")
+                lock = open_lock_file(path / "lock")
                 is_ours = try_lock(lock)
                 if is_ours:
                     os.write(lock.fileno(), b"\n")  # a full disk is noticed here, not when renders fail
@@ -66,9 +68,9 @@ class QueueFolder:
                     f"set KQ_DATA_ROOT to a folder that you may write, on a disk with file locks"
                 ) from error
             if is_ours:
-                folder = cls(path, lock)
-                folder.clean()
-                return folder
+                taken = cls(path, lock)
+                taken.clean()
+                return taken
             lock.close()
         raise SessionFailed(
             f"{_MAX_SESSIONS} sessions hold {data_root / 'queues'}: end some of them{in_the_way}"
@@ -78,7 +80,7 @@ class QueueFolder:
         """Remove the keys of the previous session, also from where earlier versions kept them."""
         for folder in (keys_folder(self.path), self.path):
             for name in KEY_FILES:
-                (folder / name).unlink(missing_ok=True)
+                remove_own(folder / name)
         keys = keys_folder(self.path)
         if keys.is_dir() and not any(keys.iterdir()):
             keys.rmdir()
@@ -107,7 +109,7 @@ def _made_by(machine: str, queues: Path) -> dict[int, Path]:
         folder = noted.parent
         number = folder.name.rpartition("-")[2]
         try:
-            if number.isdecimal() and noted.read_text().strip() == machine:
+            if number.isdecimal() and read_own(noted).strip() == machine.encode():
                 used = (folder / "lock").stat().st_mtime
                 found[int(number)] = max(found.get(int(number), (used, folder)), (used, folder))
         except (OSError, ValueError):
@@ -117,8 +119,8 @@ def _made_by(machine: str, queues: Path) -> dict[int, Path]:
 
 def _note_machine(folder: Path, machine: str) -> None:
     note = folder / _MACHINE_FILE
-    if machine and not (note.is_file() and note.read_bytes() == machine.encode()):
-        note.write_text(machine)
+    if machine and not (note.is_file() and read_own(note) == machine.encode()):
+        write_private(note, machine.encode())
 
 
 def end_leftovers() -> int:

@@ -15,7 +15,8 @@ from typing import IO, Any
 import msgspec
 
 from ..errors import Refused
-from ..files import create_file, replace_file, try_lock
+from ..files import try_lock
+from ..own_files import OwnFolder, open_lock_file
 from .hosts import RemoteHost
 
 __all__ = ["HostStore"]
@@ -114,17 +115,22 @@ class HostStore:
             entry = _Entry(host, time.time(), worked or (before is not None and before.worked))
             content.hosts = [entry, *(each for each in content.hosts if each is not before)][:MAX_HOSTS]
             aside = self._path.with_name(f"{self._path.name}.unusable-{time.time_ns() // 1_000_000}")
-            draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
             try:
-                with create_file(draft) as file:
-                    file.write(msgspec.json.format(msgspec.json.encode(content), indent=1))
-                if damage:
-                    shutil.copyfile(self._path, aside)  # the original stays in place until it is replaced
-                replace_file(draft, self._path)
+                with OwnFolder(self._path.parent) as folder:
+                    if damage:
+                        self._keep_aside(folder, aside.name)
+                    folder.write(self._path.name, msgspec.json.format(msgspec.json.encode(content), indent=1))
             except OSError as error:
-                _remove(draft)
                 raise Refused(f"{self._path} cannot be written: {error.strerror}") from error
         return f"{damage}: it was kept as {aside.name}, and a new list was started" if damage else ""
+
+    def _keep_aside(self, folder: OwnFolder, name: str) -> None:
+        """Copy the list: the original stays in place until it is replaced. Raises OSError."""
+        with (
+            open(folder.open_to_read(self._path.name), "rb") as source,
+            open(folder.create(name), "wb") as copy,
+        ):
+            shutil.copyfileobj(source, copy)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -132,8 +138,7 @@ class HostStore:
         lock = self._path.with_name(f".{self._path.name}.lock")
         give_up = time.monotonic() + _TIMEOUT_S
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = lock.open("ab")
+            file = open_lock_file(lock, create_folder=True)
         except OSError as error:
             raise Refused(f"{self._path} cannot be written: {error.strerror}") from error
         with file:
@@ -150,20 +155,18 @@ class HostStore:
         """Return the content, and the error if it cannot be decoded.
 
         Raises:
-            Refused: it cannot be read, has a newer version, or belongs to another user.
+            Refused: it cannot be read, has a newer version, or another user may have written it.
         """
         try:
-            with self._path.open("rb") as file:
-                owner = os.fstat(file.fileno()).st_uid
+            with (
+                OwnFolder(self._path.parent) as folder,
+                open(folder.open_to_read(self._path.name), "rb") as file,
+            ):
                 text = file.read(_MAX_BYTES + 1)
         except FileNotFoundError:
             return _Content(), ""  # none was written yet
         except OSError as error:
             raise Refused(f"{self._path} cannot be read: {error.strerror}") from error
-        if sys.platform != "win32" and owner != os.geteuid():
-            raise Refused(
-                f"{self._path} belongs to another user (uid {owner}), and is neither read nor written"
-            )
         if len(text) > _MAX_BYTES:
             return _Content(), f"{self._path} is larger than {_MAX_BYTES >> 20} MiB"
         try:
@@ -191,10 +194,3 @@ def _has_lock(file: IO[bytes]) -> bool:
         return try_lock(file)
     except OSError:
         return True  # a disk without locks: the last writer wins
-
-
-def _remove(draft: Path) -> None:
-    try:
-        draft.unlink(missing_ok=True)
-    except OSError:
-        pass  # the error that led here is raised

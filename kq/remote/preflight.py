@@ -17,6 +17,7 @@ import paramiko
 from ..agent_config import AgentConfig
 from ..errors import ConnectionLost, RemoteFailed
 from ..messages import PROTOCOL_VERSION
+from ..own_files import read_own, remove_own
 from ..records import AgentRecord
 from ..settings import Settings
 from ..wire.probe import PortAnswer
@@ -305,12 +306,14 @@ class Preflight:
         if not name.startswith(self.config.share_file) or ".." in Path(name).parts:
             return False
 
+        share_token = self.config.share_token.encode()
+
         def look() -> bool:
             until = time.monotonic() + 3.0
             while time.monotonic() < until:
                 try:
-                    same = answer.read_text() == self.config.share_token if self.config else False
-                    answer.unlink(missing_ok=True)
+                    same = read_own(answer) == share_token
+                    remove_own(answer)
                 except OSError:
                     time.sleep(0.1)  # a share may show the file with a delay
                     continue

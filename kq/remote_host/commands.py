@@ -18,7 +18,7 @@ import msgspec
 from .. import messages, process
 from ..agent_config import AgentConfig, Site
 from ..errors import BadInput, KqError, NotFound, RemoteFailed
-from ..files import BINARY, write_private
+from ..own_files import OwnFolder, read_own, remove_own, write_private
 from ..settings import MAX_AGENTS
 from .folder import HostFolder, SupervisorRecord, base_folder, one_start_at_a_time, shares_data_root
 from .supervisor import Supervisor, log_line
@@ -127,9 +127,13 @@ def _start_session(config: AgentConfig, options: argparse.Namespace) -> int:
 
 
 def _read_config(named: str) -> AgentConfig:
-    place = named or os.environ.get("KQ_CONNECTION", "") or str(base_folder() / "connection.json")
+    chosen = named or os.environ.get("KQ_CONNECTION", "")
+    place = chosen or str(base_folder() / "connection.json")
     try:
-        content = _read_input() if place == "-" else Path(place).read_bytes().removeprefix(_BOM)
+        if place == "-":
+            content = _read_input()
+        else:
+            content = (Path(place).read_bytes() if chosen else read_own(Path(place))).removeprefix(_BOM)
         config = msgspec.json.decode(content, type=AgentConfig)
     except OSError as error:
         raise NotFound(
@@ -171,12 +175,12 @@ def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespac
     if options.desktop_root and options.katana_root and options.desktop_root != options.katana_root:
         paths.append((options.desktop_root, options.katana_root))
     # For StopAgents, which has no arguments for them.
-    write_private(base_folder() / "python", sys.executable.encode())
+    write_private(base_folder() / "python", sys.executable.encode(), create_folder=True)
     write_private(base_folder() / "root", str(_PROGRAM.parents[2]).encode())
     folder.write_connection(config)
     folder.write_site(Site(streams=not shared, work=str(folder.work), paths=tuple(paths)))
     folder.write_wanted(options.agents)
-    folder.stop.unlink(missing_ok=True)
+    remove_own(folder.stop)
     log_folder = (data_root if shared else base_folder()) / "logs"
     return [
         sys.executable, "-P", str(_PROGRAM), "supervise", "--folder", str(folder.path),
@@ -212,7 +216,7 @@ def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = Non
 
 def _tail(path: Path) -> str:
     try:
-        lines = path.read_text(errors="replace").strip().splitlines()
+        lines = read_own(path).decode(errors="replace").strip().splitlines()
     except OSError as error:
         return f"and {path} cannot be read: {error.strerror}"
     return lines[-1] if lines else f"{path} is empty"
@@ -285,7 +289,7 @@ def _supervise(options: argparse.Namespace) -> int:
     folder = HostFolder(options.folder)
     _redirect_to(options.own_log)
     try:
-        config = msgspec.json.decode(folder.connection.read_bytes(), type=AgentConfig)
+        config = msgspec.json.decode(read_own(folder.connection), type=AgentConfig)
     except (OSError, msgspec.DecodeError) as error:
         log_line(f"the connection file {folder.connection} cannot be used: {error}")
         return 2
@@ -308,8 +312,8 @@ def _supervise(options: argparse.Namespace) -> int:
 
 def _redirect_to(path: Path) -> None:
     """Redirect standard output and error to the file `path`."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600)
+    with OwnFolder(path.parent, create=True) as folder:
+        fd = folder.create(path.name)
     for stream in (1, 2):
         os.dup2(fd, stream)
     os.close(fd)

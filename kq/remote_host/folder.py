@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -21,7 +20,8 @@ import msgspec
 from .. import process
 from ..agent_config import AgentConfig, Site
 from ..errors import NotFound, RemoteFailed
-from ..files import create_file, try_lock, write_private
+from ..files import try_lock
+from ..own_files import OwnFolder, open_lock_file, read_own, remove_own, remove_own_tree, write_private
 
 __all__ = ["HostFolder", "SupervisorRecord", "base_folder", "one_start_at_a_time", "shares_data_root"]
 
@@ -70,9 +70,8 @@ def one_start_at_a_time(timeout_s: float) -> Iterator[None]:
         RemoteFailed: another start took longer than `timeout_s` seconds.
     """
     path = base_folder() / "sessions" / f"{_host_tag()}.lock"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The lock file is never removed: else two processes could hold locks on different files.
-    with path.open("ab") as file:
+    with open_lock_file(path, create_folder=True) as file:
         until = time.monotonic() + timeout_s
         while not _locked(file):
             if time.monotonic() > until:
@@ -125,23 +124,20 @@ class HostFolder:
         if self.path.name.rpartition("-")[0] == _host_tag():
             return True
         try:
-            return self.system.read_text() == process.system_mark()
-        except (OSError, UnicodeDecodeError):
+            return read_own(self.system) == process.system_mark().encode()
+        except OSError:
             return False
 
     def make(self) -> None:
         """Create the folder, accessible only to its owner. Raises OSError."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.path.chmod(0o700)
-        self.work.mkdir(exist_ok=True)
+        with OwnFolder(self.path, create=True) as folder:
+            folder.make_private()
+        OwnFolder(self.work, create=True).close()
         write_private(self.system, process.system_mark().encode())
 
     def remove(self) -> None:
         """Remove the folder and its content. Raises OSError."""
-        try:
-            shutil.rmtree(self.path)
-        except FileNotFoundError:
-            pass  # another process has removed it
+        remove_own_tree(self.path)
 
     # --- Content ---
 
@@ -191,7 +187,7 @@ class HostFolder:
     def read_record(self) -> SupervisorRecord | None:
         """Read the pid file; None when it does not exist or cannot be read."""
         try:
-            return msgspec.json.decode(self.pid_file.read_bytes(), type=SupervisorRecord)
+            return msgspec.json.decode(read_own(self.pid_file), type=SupervisorRecord)
         except (OSError, msgspec.DecodeError):
             return None
 
@@ -209,7 +205,7 @@ class HostFolder:
     def read_wanted(self) -> int:
         """Read the wanted number of Agents; 0 when it cannot be read."""
         try:
-            return int(self.wanted.read_text())
+            return int(read_own(self.wanted))
         except (OSError, ValueError):
             return 0
 
@@ -235,10 +231,10 @@ class HostFolder:
         supervised = self.read_record()
         if supervised is not None:
             try:
-                self.stop.touch()
+                write_private(self.stop, b"")
             except OSError:
                 # On a full disk a file can only be removed; the supervisor treats that as a stop too.
-                self.connection.unlink(missing_ok=True)
+                remove_own(self.connection)
             roots = [process.ProcessId(supervised.pid, supervised.started)]
             roots += [process.ProcessId(pid, started) for _, pid, started in supervised.agents]
             until = time.monotonic() + grace_s
@@ -269,11 +265,12 @@ def shares_data_root(config: AgentConfig, data_root: Path) -> bool:
     if not config.share_file or not config.share_token:
         return False
     try:
-        if (data_root / config.share_file).read_text() != config.share_token:
+        if read_own(data_root / config.share_file) != config.share_token.encode():
             return False
-        probe = data_root / "logs" / f".write-{os.getpid()}-{socket.gethostname()}"
-        create_file(probe).close()
-        probe.unlink()
-    except (OSError, UnicodeDecodeError):
+        with OwnFolder(data_root / "logs") as logs:
+            probe = f".write-{os.getpid()}-{socket.gethostname()}"
+            os.close(logs.create(probe))
+            logs.remove(probe)
+    except OSError:
         return False
     return True

@@ -16,6 +16,7 @@ import msgspec
 
 from .. import __version__, process
 from ..messages import PROTOCOL_VERSION
+from ..own_files import read_own, write_private
 from .folder import HostFolder, base_folder
 
 __all__ = ["ReportRequest", "report"]
@@ -81,16 +82,16 @@ def _data_root_facts(request: ReportRequest) -> dict[str, Any]:
     if not exists or not request.share_file:
         return found
     try:
-        found["same"] = (root / request.share_file).read_text() == request.share_token
+        found["same"] = read_own(root / request.share_file) == request.share_token.encode()
         found["readable"] = True
     except FileNotFoundError:
         found["readable"] = os.access(root, os.R_OK)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         found["problem"] = getattr(error, "strerror", None) or str(error)
     if found["same"]:
         answer = f"{request.share_file}-{secrets.token_hex(4)}"
         try:
-            (root / answer).write_text(request.share_token)
+            write_private(root / answer, request.share_token.encode())
             found["answer"] = answer
         except OSError as error:
             found["problem"] = error.strerror or str(error)

@@ -16,7 +16,7 @@ from pathlib import Path
 from .. import process
 from ..agent_config import AgentConfig
 from ..errors import KqError
-from ..files import open_to_append
+from ..own_files import open_to_append
 from ..restart_limit import RestartLimit
 from ..states import AgentExit
 from .folder import HostFolder, SupervisorRecord
@@ -250,8 +250,7 @@ class Supervisor:
 
     def _open_log(self, slot: _Slot, agent_id: str) -> int:
         try:
-            self._log_folder.mkdir(parents=True, exist_ok=True)
-            return open_to_append(self._log_of(slot))
+            return open_to_append(self._log_of(slot), create_folder=True)
         except OSError as error:
             log_line(f"Agent {agent_id} has no log: {error}")
             return -1

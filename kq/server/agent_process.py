@@ -12,8 +12,7 @@ from pathlib import Path
 
 from .. import process
 from ..errors import KqError
-from ..files import open_to_append
-from ..logs import make_room
+from ..own_files import make_room, open_to_append
 from ..own_folders import keys_folder
 
 __all__ = ["connection_file_of", "start_agent", "start_early"]
@@ -66,8 +65,7 @@ def _open_log(path: Path) -> int:
     """Open the Agent's log for its output at start and in crashes; -1 if it cannot be opened."""
     make_room(path.parent, "agent-*.log*", _MAX_LOGS)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return open_to_append(path)
+        return open_to_append(path, create_folder=True)
     except OSError:
         return -1  # the server reports once that the data root cannot be written
 

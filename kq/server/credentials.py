@@ -10,9 +10,9 @@ import msgspec
 
 from ..agent_config import AgentConfig
 from ..errors import Refused
-from ..files import write_private
 from ..messages import PROTOCOL_VERSION
-from ..own_folders import OWNER_ONLY, keys_folder
+from ..own_files import OwnFolder, read_own, remove_own, write_private
+from ..own_folders import keys_folder
 from ..records import SessionRecord
 from ..session_events import SessionEvent, report
 from ..settings import Settings
@@ -53,7 +53,8 @@ class SessionFiles:
         self._settings = settings
         self._queue_dir = queue_dir
         self._dir = keys_folder(queue_dir)
-        self._dir.mkdir(OWNER_ONLY, exist_ok=True)
+        with OwnFolder(self._dir, create=True) as folder:
+            folder.make_private()
         previous = self._previous(session)
         self.continues = previous is not None
         """Whether an earlier server served this session."""
@@ -65,7 +66,7 @@ class SessionFiles:
 
     def _previous(self, session: str) -> ServerState | None:
         try:
-            state = msgspec.json.decode((self._dir / "server.json").read_bytes(), type=ServerState)
+            state = msgspec.json.decode(read_own(self._dir / "server.json"), type=ServerState)
         except (OSError, msgspec.DecodeError):
             return None  # missing or unreadable: this is the first server of the session
         return state if state.session == session else None
@@ -173,4 +174,4 @@ class SessionFiles:
     def remove(self) -> None:
         """Delete the files with keys, at the end of the session. Raises OSError."""
         for name in ("server.json", "client.json", "agent.json"):
-            (self._dir / name).unlink(missing_ok=True)
+            remove_own(self._dir / name)

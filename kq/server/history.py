@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..core import Core
+from ..own_files import remove_own_tree
 from ..settings import Settings
 from .journal_writer import JournalWriter
 
@@ -117,11 +119,10 @@ class History:
 
 def _delete(folders: list[Path]) -> None:
     """Delete folders of removed jobs on a daemon thread: a network share may be slow."""
-    import shutil  # slow to import, and most sessions delete nothing
 
     def delete() -> None:
         for folder in folders:
-            # A folder that cannot be deleted must not stop the others.
-            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # a folder that cannot be deleted must not stop the others
+                remove_own_tree(folder)
 
     threading.Thread(target=delete, name="kq-delete-logs", daemon=True).start()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..files import BINARY
+from ..own_files import OwnFolder, read_own
 
 __all__ = ["IN_MEMORY", "LastCommit", "LastCommitFile"]
 
@@ -59,7 +59,7 @@ class LastCommitFile:
     def read(self) -> LastCommit | None:
         """The last commit that was written; None if the file is missing or damaged."""
         try:
-            content = self._path.read_bytes()
+            content = read_own(self._path)
         except OSError:
             return None
         if len(content) != _NUMBERS.size + _CHECKSUM.size:
@@ -76,8 +76,8 @@ class LastCommitFile:
             return
         with contextlib.suppress(OSError):
             if self._file is None:
-                flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | BINARY
-                self._file = os.open(self._path, flags, 0o600)
+                with OwnFolder(self._path.parent) as folder:
+                    self._file = folder.open_to_update(self._path.name)
             os.lseek(self._file, 0, os.SEEK_SET)
             os.write(self._file, numbers + _CHECKSUM.pack(crc32(numbers)))
 

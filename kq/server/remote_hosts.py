@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from ..errors import Refused
+from ..own_files import remove_own, write_private
 from ..plain_text import quoted
 from ..settings import MAX_AGENTS, Settings
 from ..wire import KeyLimits, ServerWire, new_key_pair
@@ -181,8 +182,7 @@ class RemoteHosts:
             return
         token, name = os.urandom(16).hex(), f"logs/.share-{os.urandom(4).hex()}"
         try:
-            (self._data_root / "logs").mkdir(parents=True, exist_ok=True)
-            (self._data_root / name).write_text(token)
+            write_private(self._data_root / name, token.encode(), create_folder=True)
         except OSError as error:
             _log.warning(
                 "logs and pictures of remote Agents will be sent: no token could be written: %s", error
@@ -195,7 +195,7 @@ class RemoteHosts:
         state = self._files.state
         if state.share_file:
             try:
-                (self._data_root / state.share_file).unlink(missing_ok=True)
+                remove_own(self._data_root / state.share_file)
             except OSError as error:
                 _log.warning("%s stays: %s", self._data_root / state.share_file, error)
             state.share_file = state.share_token = ""

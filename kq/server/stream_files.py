@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from .. import messages as m
-from ..files import create_file, open_to_append, open_to_read, replace_file
+from ..files import create_file, open_to_read, replace_file
+from ..own_files import open_to_append
 from .returned_files import RETURNED_FOLDER
 
 __all__ = ["FolderLists", "FreeSpace", "IncomingFiles", "KnownHashes", "append_log", "read_part"]
@@ -85,11 +86,7 @@ def append_log(path: Path, offset: int, data: bytes) -> int:
     Raises:
         OSError: it cannot be written.
     """
-    try:
-        fd = open_to_append(path)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = open_to_append(path)
+    fd = open_to_append(path, create_folder=True)
     try:
         size = os.fstat(fd).st_size
         if offset > size:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kq.agent import output
 from kq.agent.output import MAX_LINE, OutputReader, OutputUpdate
-from kq.files import open_to_append
+from kq.own_files import open_to_append
 from kq.patterns import load_patterns
 
 posix = pytest.mark.skipif(

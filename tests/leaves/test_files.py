@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kq import files
-from kq.files import create_file, is_safe_relative_path, open_to_append, replace_file
+from kq.files import create_file, is_safe_relative_path, replace_file
+from kq.own_files import open_to_append
 from tests.support.waiting import IS_WINE
 
 

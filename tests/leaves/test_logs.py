@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kq import logs
+from kq import logs, own_files
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("kq.test")
@@ -182,11 +182,11 @@ def test_the_oldest_logs_make_room(tmp_path: Path) -> None:
         path.touch()
         os.utime(path, (number, number))
     (tmp_path / "server.log").touch()
-    logs.make_room(tmp_path, "agent-*.log*", 4)
+    own_files.make_room(tmp_path, "agent-*.log*", 4)
     assert sorted(each.name for each in tmp_path.iterdir()) == [
         "agent-a3.log", "agent-a4.log", "agent-a5.log", "server.log",
     ]  # fmt: skip
-    logs.make_room(tmp_path / "nowhere", "*", 4)
+    own_files.make_room(tmp_path / "nowhere", "*", 4)
 
 
 def run(program: str, *arguments: Path) -> subprocess.CompletedProcess[str]:

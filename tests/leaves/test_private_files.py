@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.files import write_private
+from kq.own_files import write_private
 from tests.support.small_disk import fill, small_disk
 
 

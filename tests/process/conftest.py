@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.files import open_to_append
+from kq.own_files import open_to_append
 
 
 @pytest.fixture

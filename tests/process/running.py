@@ -7,7 +7,7 @@ import select
 import sys
 from pathlib import Path
 
-from kq.files import open_to_append
+from kq.own_files import open_to_append
 from kq.process import Child, Exit, spawn_render
 
 __all__ = ["python", "run", "wait", "with_path"]

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from kq.errors import BadInput
-from kq.files import open_to_append
+from kq.own_files import open_to_append
 from kq.process import (
     LIFELINE,
     Child,

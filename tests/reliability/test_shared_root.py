@@ -18,7 +18,7 @@ import pytest
 
 from kq.client.discovery import live_sessions
 from kq.errors import SessionFailed
-from kq.files import open_to_append
+from kq.own_files import open_to_append
 from kq.own_folders import own_data_root, sessions_folder
 from tests.support.commands import SLEEP
 from tests.support.live_queue import LiveQueue, is_alive, marked_with, until

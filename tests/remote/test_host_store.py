@@ -13,6 +13,7 @@ import pytest
 
 from kq.errors import Refused
 from kq.files import try_lock
+from kq.own_files import OwnFolder
 from kq.remote import HostStore, RemoteHost, RemoteLauncher, host_store, remote_choices
 from kq.settings import Settings
 from tests.remote.machines import Answers, RemoteMachine, Reports
@@ -123,10 +124,10 @@ def test_a_list_that_cannot_be_written_stays_as_it_was(path: Path, monkeypatch: 
     """And no half file beside it."""
     HostStore().remember(RemoteHost(host="farm-a"), worked=True)
 
-    def refuse(_self: Path, target: Path) -> Path:
-        raise OSError(28, "No space left on device", str(target))
+    def refuse(_self: OwnFolder, _draft: str, name: str) -> None:
+        raise OSError(28, "No space left on device", name)
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(OwnFolder, "replace", refuse)
     with pytest.raises(Refused, match="No space left on device"):
         HostStore().remember(RemoteHost(host="farm-b"), worked=True)
     assert [host.host for host in HostStore().hosts()] == ["farm-a"]

@@ -49,5 +49,5 @@ def noting(path: Path, word: str) -> tuple[str, ...]:
 
 _NOTE = """\
 import os, sys, time
-from kq.files import open_to_append
+from kq.own_files import open_to_append
 def note(path, text): os.write(open_to_append(path), (text + chr(10)).encode())"""

@@ -18,7 +18,7 @@ LIFETIME_S = 600.0
 
 def note(text: str) -> None:
     if sys.platform == "win32":
-        from kq.files import open_to_append
+        from kq.own_files import open_to_append
 
         fd = open_to_append(PIDFILE)
     else:
