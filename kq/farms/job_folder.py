@@ -5,6 +5,7 @@ It contains everything that the job needs, so the farm's machines need no instal
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..files import open_to_read, replace_file
-from ..own_folders import OWNER_ONLY
+from ..files import open_to_read
+from ..own_files import OwnFolder, read_own, remove_own_tree
 from ..placeholders import fill_picture
 from ..records import JobSpec, check_job_id
 from .decide import AttemptFile
@@ -90,11 +91,10 @@ class JobFolder:
         """
         spec.check()
         check_job_id(job.id)
-        farm_folder.mkdir(OWNER_ONLY, parents=True, exist_ok=True)
         draft, final = cls(farm_folder / f".new-{job.id}"), farm_folder / job.id
         try:
             for path in (draft.path, draft.path / "records", draft.path / "logs"):
-                path.mkdir(OWNER_ONLY)
+                OwnFolder(path, create=True).close()
             shutil.copyfile(RUNNER, draft.path / RUNNER.name)
             if copy_files and spec.temp_dir:
                 spec = _copy_of_files(spec, draft.path / "files", final / "files")
@@ -118,9 +118,11 @@ class JobFolder:
             draft._write("job.json", _encode(content))
             draft._write("spec.json", _encode(spec))
             draft.save(job)
-            draft.path.rename(final)
+            with OwnFolder(farm_folder) as folder:
+                folder.replace(draft.path.name, final.name)
         except BaseException:
-            shutil.rmtree(draft.path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_own_tree(draft.path)
             raise
         draft.path = final
         return draft
@@ -145,7 +147,7 @@ class JobFolder:
 
     def spec(self) -> JobSpec:
         """Read the spec as it was submitted. Raises OSError, msgspec.DecodeError."""
-        return msgspec.json.decode((self.path / "spec.json").read_bytes(), type=JobSpec)
+        return msgspec.json.decode(read_own(self.path / "spec.json"), type=JobSpec)
 
     def save(self, job: FarmJob) -> None:
         """Write the job's state. Raises OSError."""
@@ -206,11 +208,8 @@ class JobFolder:
         return self.path / "logs" / f"{task}.{attempt}.log"
 
     def _write(self, name: str, content: bytes) -> None:
-        draft = self.path / f".{name}.{os.getpid()}"
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(content)
-        replace_file(draft, self.path / name)
+        with OwnFolder(self.path) as folder:
+            folder.write(name, content)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

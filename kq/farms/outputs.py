@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import Refused
-from ..files import replace_file
+from ..own_files import OwnFolder, read_own
 from ..records import JobSpec
 
 __all__ = ["UnseenOutputs", "is_local", "local_output"]
@@ -37,10 +37,9 @@ class UnseenOutputs:
         if not news:
             return
         known.update(news)
-        draft = self._path.with_name(f".{self._path.name}.new")
         try:
-            draft.write_bytes(msgspec.json.encode(known))
-            replace_file(draft, self._path)
+            with OwnFolder(self._path.parent) as folder:
+                folder.write(self._path.name, msgspec.json.encode(known))
         except OSError:
             pass  # later tasks will report it again
 
@@ -55,7 +54,7 @@ class UnseenOutputs:
     def _load(self) -> dict[str, tuple[str, float]]:
         if self._known is None:
             try:
-                self._known = msgspec.json.decode(self._path.read_bytes(), type=dict[str, tuple[str, float]])
+                self._known = msgspec.json.decode(read_own(self._path), type=dict[str, tuple[str, float]])
             except (OSError, msgspec.DecodeError):
                 self._known = {}
         now = time.time()

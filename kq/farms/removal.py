@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+
+from ..own_files import OwnFolder, remove_own, remove_own_tree
 
 __all__ = ["FolderRemoval", "own_scene"]
 
@@ -26,7 +28,8 @@ class FolderRemoval:
     def remove(self, job_folder: Path, scene: Path | None) -> None:
         """Remove a job's folder at once under its name, and delete it and `scene` later. Raises OSError."""
         renamed = job_folder.with_name(f"{_REMOVED}{job_folder.name}")
-        job_folder.rename(renamed)
+        with OwnFolder(self._farm_folder) as folder:
+            folder.replace(job_folder.name, renamed.name)
         self._delete([renamed] if scene is None else [renamed, scene])
 
     def resume(self) -> None:
@@ -58,8 +61,8 @@ def own_scene(temp_dir: str, data_root: Path) -> Path | None:
 
 def _delete(folders: list[Path]) -> None:
     for folder in folders:
-        if folder.is_symlink():
-            folder.unlink(missing_ok=True)
-        else:
-            # One that cannot be deleted must not stop the others.
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # one that cannot be deleted must not stop the others
+            if folder.is_symlink():
+                remove_own(folder)
+            else:
+                remove_own_tree(folder)

@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import Refused
 from ..files import try_lock
+from ..own_files import open_lock_file
 from .job_folder import JobFolder
 from .known_job import KnownJob
 
@@ -32,7 +33,7 @@ def sole_change(farm_folder: Path, wait_s: float) -> Iterator[None]:
     also with its machine. Raises Refused if another process has it for longer than `wait_s` seconds; OSError.
     """
     deadline = time.monotonic() + wait_s
-    with (farm_folder / _LOCK).open("ab") as file:
+    with open_lock_file(farm_folder / _LOCK) as file:
         while not try_lock(file):
             if time.monotonic() >= deadline:
                 raise Refused(

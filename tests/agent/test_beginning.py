@@ -42,14 +42,14 @@ def finish(attempt: Attempt) -> AttemptEnding:
 
 
 @contextmanager
-def room_for_one_file() -> Iterator[None]:
-    """One more can be opened meanwhile, and no more: for the log, and not for a process."""
+def room_for_a_log() -> Iterator[None]:
+    """Two more can be opened meanwhile, and no more: for the log and its folder, and not for a process."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     next_fd = os.dup(0)
     os.close(next_fd)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (next_fd + 1, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_fd + 2, hard))
     try:
         yield
     finally:
@@ -59,7 +59,7 @@ def room_for_one_file() -> Iterator[None]:
 def test_one_that_the_machine_has_no_room_for_waits_for_it(tmp_path: Path) -> None:
     """Else it would fail, and all that wait after it, for what is over in a moment."""
     attempt = attempt_of(tmp_path, str(tmp_path))
-    with room_for_one_file():
+    with room_for_a_log():
         attempt.start()
         assert attempt.ending is None
         assert attempt.next_step_s(time.monotonic()) > 0
@@ -72,7 +72,7 @@ def test_one_that_the_machine_has_no_room_for_waits_for_it(tmp_path: Path) -> No
 def test_one_that_waits_for_room_can_be_stopped(tmp_path: Path) -> None:
     """Nothing of it runs yet, and nothing will."""
     attempt = attempt_of(tmp_path, str(tmp_path))
-    with room_for_one_file():
+    with room_for_a_log():
         attempt.start()
         attempt.request_stop(5.0)
         assert finish(attempt).outcome == "stopped"
@@ -114,7 +114,7 @@ def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: py
     """Somebody has to look at that machine."""
     monkeypatch.setattr(attempt_machine, "ROOM_TIMEOUT_S", 0.0)
     attempt = attempt_of(tmp_path, str(tmp_path))
-    with room_for_one_file():
+    with room_for_a_log():
         attempt.start()
         ending = finish(attempt)
     assert ending.outcome == "failed"

@@ -40,7 +40,7 @@ NAMES = ("server.log", "server.log.1", "client.json", "hosts.json", "agent-a1.lo
 
 
 class Share:
-    """A folder to which all may write, with one of mine in it; and the folder to which a stranger leads me."""
+    """A folder to which all may write, with one of mine; and my private folder, to which a stranger leads."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -58,13 +58,13 @@ class Share:
 
     def leads_away(self) -> None:
         """Put a link to my private folder in the place of my folder in the share."""
-        os.rename(self.root / "mine", self.root / self.away)
-        os.symlink(self.private, self.root / "mine")
+        (self.root / "mine").rename(self.root / self.away)
+        (self.root / "mine").symlink_to(self.private)
 
     def leads_back(self) -> None:
         """Undo `leads_away`."""
-        os.unlink(self.root / "mine")
-        os.rename(self.root / self.away, self.root / "mine")
+        (self.root / "mine").unlink()
+        (self.root / self.away).rename(self.root / "mine")
 
     def check(self) -> None:
         """Assert that nothing in my private folder was changed, added or removed."""
@@ -122,7 +122,7 @@ ACTIONS: dict[str, Callable[[Path], object]] = {
 def test_a_folder_is_swapped_before_each_system_call(
     share: Share, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """Whenever a link to my own private folder takes the place of a folder on the way, nothing there changes."""
+    """Whenever a link to my private folder takes the place of a folder on the way, nothing there changes."""
     calls, swap_at = 0, 0
     real = {name: getattr(os, name) for name in ("open", "mkdir", "stat", "unlink", "replace", "readlink")}
 
@@ -157,7 +157,7 @@ def test_a_folder_is_swapped_before_each_system_call(
 
 
 def test_a_folder_is_swapped_again_and_again(share: Share) -> None:
-    """A stranger renames as fast as they can, while logs and keys are written: some hundred rounds of each."""
+    """A stranger renames as fast as possible while logs and keys are written: some hundred rounds."""
     pid = os.fork()
     if pid == 0:
         os.setgroups([])
@@ -186,9 +186,11 @@ def test_a_folder_is_swapped_again_and_again(share: Share) -> None:
     share.check()
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "hard link", "device", "socket", "foreign"])
+@pytest.mark.parametrize(
+    "kind", ["link", "dangling link", "pipe", "hard link", "device", "socket", "foreign"]
+)
 def test_what_is_planted_in_the_place_of_a_file_is_refused(share: Share, kind: str) -> None:
-    """At once, for keys, logs and their rotations alike; what it leads to is untouched, also when it is removed."""
+    """At once, for keys, logs and their rotations; what it leads to is untouched, also when it is removed."""
     for number, (name, action) in enumerate(ACTIONS.items()):
         for planted in ("client.json", "server.log", "server.log.1", "hosts.json", "agent-a1.log"):
             path, victim = share.folder / planted, share.private / "logs" / planted
