@@ -6,6 +6,7 @@ import os
 
 __all__ = ["log_size", "write_note"]
 
+
 def write_note(descriptor: int, text: str) -> None:
     """Write a line of the Agent's own, with the prefix "[kq]". Ignores errors, for example of a full disk."""
     try:
