@@ -81,7 +81,7 @@ def test_one_that_waits_for_room_can_be_stopped(tmp_path: Path) -> None:
 def test_one_that_waits_for_room_keeps_its_time_limit(tmp_path: Path) -> None:
     """The limit counts from the start of the attempt, whether its command could be started or not."""
     attempt = attempt_of(tmp_path, str(tmp_path), timeout_s=0.2)
-    with room_for_one_file():
+    with room_for_a_log():
         attempt.start()
         assert finish(attempt).outcome is Outcome.TIMED_OUT
 
