@@ -19,9 +19,8 @@ import msgspec
 from ..core.agents import Agent
 from ..core.jobs import Job
 from ..core.state import QueueSettings
-from ..own_files import NotOwn, OwnFolder
 from ..records import AttemptRecord
-from .journal_repair import MAX_NUMBER, Opened, open_or_repair
+from .journal_repair import MAX_NUMBER, open_or_repair
 from .journal_rows import (
     JOB_COLUMNS,
     RestoredAgent,
@@ -38,7 +37,7 @@ from .journal_rows import (
     task_row,
 )
 from .journal_schema import TABLES
-from .last_commit import IN_MEMORY, LastCommit
+from .last_commit import LastCommit
 from .row_checksums import DamagedRow
 
 __all__ = ["Journal"]
@@ -63,7 +62,7 @@ class Journal:
         """
         self._session = session
         self._last_written = _last_written(path)
-        self._db, self._last, self._last_file, self.damage = _open(path)
+        self._db, self._last, self._last_file, self.damage = open_or_repair(path)
         self._is_last_noted = True
         self._jobs: dict[str, Job] = {}
         self._bulk_changed: set[str] = set()
@@ -434,33 +433,6 @@ def _temp_dir(row: Row) -> str:
         return read_temp_dir(number, job_id, submitted, spec)
     except Exception:  # noqa: BLE001  # it is set aside, and counted, when the job is read
         return ""
-
-
-def _open(path: Path) -> Opened:
-    """Open the journal. SQLite opens its files by name, so before and after it is checked what they are.
-
-    Raises:
-        NotOwn: its folder, or a file of it, is another user's, or may lead to one.
-        NewerJournal, OSError, sqlite3.Error: see `open_or_repair`.
-    """
-    if path == IN_MEMORY:
-        return open_or_repair(path)
-    with OwnFolder(path.parent, create=True) as folder:
-        _check_files(folder, path)
-        opened = open_or_repair(path)
-        try:
-            _check_files(folder, path)
-        except NotOwn:
-            opened.db.close()
-            raise
-    return opened
-
-
-def _check_files(folder: OwnFolder, path: Path) -> None:
-    for ending in ("", "-wal", "-shm"):
-        folder.check(path.name + ending)
-    if not folder.is_in_place:
-        raise NotOwn("Was moved, and something else is in its place", path.parent)
 
 
 def _last_written(path: Path) -> float:

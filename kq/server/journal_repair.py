@@ -13,10 +13,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from ..own_files import NotOwn, OwnFolder
 from .journal_damage import JournalDamage
 from .journal_rows import Row
 from .journal_schema import TABLES, migrate_rows, open_journal, open_read_only
-from .last_commit import LastCommit, LastCommitFile
+from .last_commit import IN_MEMORY, LastCommit, LastCommitFile
 
 __all__ = ["MAX_NUMBER", "Opened", "open_or_repair"]
 
@@ -39,10 +40,34 @@ class Opened(NamedTuple):
 def open_or_repair(path: Path) -> Opened:
     """Open or create the journal. The readable rows of a damaged one are copied into a new one.
 
+    SQLite opens its files by name, so it is checked before and after what they are.
+
     Raises:
         NewerJournal: a later version of Katana Queue wrote it. It was not changed.
+        NotOwn: its folder, or a file of it, is another user's, or may lead to one.
         OSError, sqlite3.Error: it cannot be opened.
     """
+    if path == IN_MEMORY:
+        return _open_or_repair(path)
+    with OwnFolder(path.parent, create=True) as folder:
+        _check_files(folder, path)
+        opened = _open_or_repair(path)
+        try:
+            _check_files(folder, path)
+        except NotOwn:
+            opened.db.close()
+            raise
+    return opened
+
+
+def _check_files(folder: OwnFolder, path: Path) -> None:
+    for ending in _ENDINGS:
+        folder.check(path.name + ending)
+    if not folder.is_in_place:
+        raise NotOwn("Was moved, and something else is in its place", path.parent)
+
+
+def _open_or_repair(path: Path) -> Opened:
     last_file, damage = LastCommitFile(path), JournalDamage()
     expected = last_file.read()
     _keep_log_of_empty_file(path)

@@ -13,13 +13,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kq.client.discovery import live_sessions
 from kq.errors import SessionFailed
-from kq.own_files import open_to_append
+from kq.own_files import NotOwn, open_to_append
 from kq.own_folders import own_data_root, sessions_folder
+from kq.server import journal_repair
+from kq.server.journal import Journal
 from tests.support.commands import SLEEP
 from tests.support.live_queue import LiveQueue, is_alive, marked_with, until
 from tests.support.strangers import STRANGER, as_stranger
@@ -181,3 +184,33 @@ def test_keys_are_kept_where_no_other_user_can_be(monkeypatch: pytest.MonkeyPatc
     folder = sessions_folder()
     assert not folder.is_relative_to(shared)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "hard link", "moved"])
+def test_a_journal_that_is_not_ones_own_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """SQLite opens by name: before and after it is checked what that is. The queue goes on without a journal."""
+    folder, victim = tmp_path / "queues" / "vm-1", tmp_path / "victim"
+    folder.mkdir(parents=True)
+    victim.write_bytes(b"mine")
+    path = folder / "journal.sqlite"
+    if kind == "link":
+        path.symlink_to(victim)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "hard link":
+        path.hardlink_to(victim)
+    else:
+        real = journal_repair.open_journal
+
+        def move_and_open(*arguments: Any, **keywords: Any) -> Any:
+            db = real(*arguments, **keywords)
+            folder.rename(tmp_path / "moved")
+            folder.mkdir()
+            return db
+
+        monkeypatch.setattr(journal_repair, "open_journal", move_and_open)
+    with pytest.raises(NotOwn):
+        Journal(path, "session")
+    assert victim.read_bytes() == b"mine"
