@@ -190,7 +190,7 @@ def test_keys_are_kept_where_no_other_user_can_be(monkeypatch: pytest.MonkeyPatc
 def test_a_journal_that_is_not_ones_own_is_not_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """SQLite opens by name: before and after it is checked what that is. The queue goes on without a journal."""
+    """SQLite opens by name: before and after it is checked what that is. The queue then keeps none."""
     folder, victim = tmp_path / "queues" / "vm-1", tmp_path / "victim"
     folder.mkdir(parents=True)
     victim.write_bytes(b"mine")
