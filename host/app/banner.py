@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QToolBar,
     QToolButton,
@@ -16,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from .labels import wrap
+from .labels import WrappedLabel
 
 Choices = Sequence[tuple[str, Callable[[], None]]]
 """Pairs of button text and slot."""
@@ -36,8 +35,7 @@ class Banner(QFrame):
         self.setObjectName("Banner")
         self._error = ""
         self._offer: tuple[str, Choices] | None = None
-        self._label = QLabel(self)
-        wrap(self._label)
+        self._label = WrappedLabel(self)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         close = QToolButton(self)
         close.setText("✕")

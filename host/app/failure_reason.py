@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 _TAIL_BYTES = 65536
+_STEP = re.compile(r"^(ALF_PROGRESS|kq_picture:)")
+"""Lines of renderboot that report what went well."""
 _FAILURE = re.compile(r"\b(error|fatal|failed|exception|cannot|could not|not found|killed)\b", re.IGNORECASE)
 
 
 def reason(log_file: str | None) -> str:
-    """Return the log's last line that names a failure, or its last line; where there is no log, why not.
+    """Return the log's last line that names a failure; else that there is none, with its last line.
 
     Reads the end of the file only. Never on Qt's thread: logs may lie on a slow share.
     """
@@ -23,8 +25,10 @@ def reason(log_file: str | None) -> str:
             text = stream.read().decode("utf-8", errors="replace")
     except OSError as error:
         return f"its log {log_file} cannot be read: {error.strerror}."
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for each in text.splitlines() if (line := each.strip()) and not _STEP.match(line)]
     if not lines:
         return f"its log {log_file} is empty."
     telling = [line for line in lines if _FAILURE.search(line)]
-    return (telling or lines)[-1][:400]
+    if not telling:
+        return f"its process ended without an error message. The last line of its log: {lines[-1][:400]}"
+    return telling[-1][:400]

@@ -1,4 +1,4 @@
-"""Labels whose text does not set the width of the window: one cuts its text, the other wraps it."""
+"""Labels whose text does not set the size of the window: one cuts its text, the other wraps it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,29 @@ class ElidedLabel(QLabel):
         self.setToolTip("" if self.shown_text == self.text() else self.text())
 
 
-def wrap(label: QLabel) -> None:
-    """Wrap the text of `label`. Qt would make the window as wide as the longest word, such as a path."""
-    label.setWordWrap(True)
-    label.setMinimumWidth(_LEAST_WIDTH)
+class WrappedLabel(QLabel):
+    """Text in as many lines as its width needs; a longer word, such as a path, is cut. Qt's thread.
+
+    Qt's own label makes the window as wide as its longest word, and as high as its text at its least width.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+
+    def hasHeightForWidth(self) -> bool:
+        return False
+
+    def sizeHint(self) -> QSize:
+        return QSize(super().sizeHint().width(), self._height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(_LEAST_WIDTH, self._height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
+
+    def _height(self) -> int:
+        return self.heightForWidth(max(self.width(), _LEAST_WIDTH))

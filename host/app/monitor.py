@@ -17,7 +17,7 @@ from ..Katana.UI4.Tabs import BaseTab
 from ..Katana.Utils import EventModule
 from ..nodes.scene import SceneChange, active_scene
 from . import style
-from .labels import ElidedLabel, wrap
+from .labels import ElidedLabel, WrappedLabel
 from .live_bar import LiveBar
 from .live_renders import active_lives
 from .picture_view import Compare, PictureView
@@ -99,9 +99,8 @@ class Monitor(BaseTab):
         self._pixel = _dim_label(self)
         self._zoom = _dim_label(self)
         self._compare = QComboBox(self)
-        self._error = QLabel(self)
+        self._error = WrappedLabel(self)
         self._error.setProperty("role", "bad")
-        wrap(self._error)
         self._error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._error.setContentsMargins(10, 6, 10, 6)
         self._error.hide()
@@ -262,6 +261,8 @@ class Monitor(BaseTab):
 
     def _clear(self) -> None:
         self._view.clear()
+        self._size.setText("")
+        self._zoom.setText("")
         self._problem = ""
         self._watcher.forget()  # two jobs may write the same file, for example after a resubmission
 

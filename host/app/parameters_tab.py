@@ -23,7 +23,7 @@ from ..nodes.parameters import Value
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.variables import values_of
 from .editors import CameraEditor, Editor, ExpressionEditor, editor_for
-from .labels import wrap
+from .labels import WrappedLabel
 from .prim_list import PrimList
 from .scene_queries import active_queries
 
@@ -47,9 +47,8 @@ class ParametersTab(BaseTab):
         self._another_editor.setInterval(0)
         self._another_editor.timeout.connect(self._on_another_editor)
         self._to_focus = ""
-        self._error = QLabel(self)
+        self._error = WrappedLabel(self)
         self._error.setProperty("role", "bad")
-        wrap(self._error)
         self._error.setContentsMargins(12, 4, 12, 4)
         self._error.hide()
         self._area = QScrollArea(self)

@@ -23,7 +23,7 @@ from ..Katana.UI4.Tabs import BaseTab
 from ..nodes.errors import ProjectError
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.variables import Variable
-from .labels import wrap
+from .labels import WrappedLabel
 
 _NAME, _VALUE, _OPTIONS = range(3)
 
@@ -52,9 +52,8 @@ class ProjectSettingsTab(BaseTab):
         self.remove_button = QPushButton("&Remove Variable", self)
         self.remove_button.clicked.connect(lambda: self.remove())
         self.table.itemSelectionChanged.connect(self._update_buttons)
-        self._error = QLabel(self)
+        self._error = WrappedLabel(self)
         self._error.setProperty("role", "bad")
-        wrap(self._error)
         self._error.hide()
         buttons = QHBoxLayout()
         buttons.addWidget(self.add_button)

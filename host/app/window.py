@@ -115,6 +115,7 @@ class DesktopWindow(KatanaWindow):
 
     def show_error(self, message: str) -> None:
         """Show an error across the top of the window until it is closed."""
+        self.statusBar().clearMessage()  # "Opened ..." would contradict it
         self._banner.show_error(message)
 
     def offer(self, message: str, choices: Sequence[tuple[str, Callable[[], None]]]) -> None:

@@ -5,6 +5,7 @@ Dispatches to a job, standby or help.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 
@@ -35,4 +36,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()  # a crash inside the renderer leaves its kind and where it was in the log
     leave(main(sys.argv[1:]))

@@ -19,12 +19,14 @@ _PREFIX = re.compile(
 
 
 def why_failed(exit_code: int | None, update: OutputUpdate, log_file: str) -> str:
-    """Return the last error, else the last line, of the output, and how the process ended."""
+    """Return the last error or line of the output, and how the process ended: a lone signal first."""
     how = how_ended(exit_code)
     if _is_full(log_file):
         # Most programs cannot report a full disk: they end with an exit code and no message.
         how += "; the disk of its log is full"
     last = _PREFIX.sub("", update.last_error or update.last_line)
+    if not update.last_error and exit_code is not None and exit_code < 0 and last:
+        return f"{how}, after: {last}"  # a crash: its last line is no explanation, and does not come first
     return f"{last} ({how})" if last else how
 
 

@@ -51,7 +51,7 @@ class OutputUpdate(msgspec.Struct, frozen=True):
     last_error: str = ""
     """The last error line, other than those that only refer to an earlier error."""
     last_line: str = ""
-    """The last line that is not blank."""
+    """The last line that is neither blank nor progress nor a picture."""
     grew: bool = False
     """Whether output was written since the previous read."""
     more: bool = False
@@ -219,12 +219,24 @@ class OutputReader:
                     self._failure = _message(line)
                     self._warnings += not self._patterns.is_warning(line)
                     break
+        self._take_last_line(text)
+
+    def _take_last_line(self, text: bytes) -> None:
+        """Find the last line that says something: progress and pictures explain no failure."""
         end = len(text)
-        while last := text[:end].rstrip():
-            end = last.rfind(b"\n") + 1
-            if last[end : end + MAX_LINE].strip():
-                self._last_line = last[end : end + MAX_LINE]
+        for _ in range(_MAX_LINES):
+            start = text.rfind(b"\n", 0, end) + 1
+            line = text[start : min(end, start + MAX_LINE)]
+            if (
+                line.strip()
+                and self._patterns.progress(line) is None
+                and self._patterns.picture(line) is None
+            ):
+                self._last_line = line
                 return
+            if not start:
+                return
+            end = start - 1
 
     # Only the last match counts, so lines are examined from the end, and usually very few of them.
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kq.agent import output
+from kq.agent.exit_reasons import why_failed
 from kq.agent.output import MAX_LINE, OutputReader, OutputUpdate
 from kq.own_files import open_to_append
 from kq.patterns import load_patterns
@@ -57,12 +58,27 @@ def test_news_come_as_the_log_grows(tmp_path: Path) -> None:
     reader = reader_of(log)
     assert reader.read() == OutputUpdate()
     append(log, b"start\nALF_PROGRESS 5%\n")
-    assert reader.read() == OutputUpdate(progress=0.05, last_line="ALF_PROGRESS 5%", grew=True)
-    assert reader.read() == OutputUpdate(progress=0.05, last_line="ALF_PROGRESS 5%")
+    assert reader.read() == OutputUpdate(progress=0.05, last_line="start", grew=True)
+    assert reader.read() == OutputUpdate(progress=0.05, last_line="start")
     append(log, b"kq_picture: a.png\nALF_PROGRESS 10%\nError: no light\n")
     assert reader.finish() == OutputUpdate(
         progress=0.1, picture="a.png", last_error="Error: no light", last_line="Error: no light", grew=True
     )
+
+
+def test_progress_and_pictures_are_not_the_reason_of_a_crash(tmp_path: Path) -> None:
+    """After a signal the reason names it first, and then the last line that says something."""
+    log = tmp_path / "log"
+    append(log, b"scene translated\nALF_PROGRESS 5%\nkq_picture: /a.png\n" + b"ALF_PROGRESS 6%\n" * 60)
+    update = reader_of(log).finish()
+    assert why_failed(-11, update, str(log)).startswith("ended by signal 11")
+    append(log, b"kq_picture: /a.png\nALF_PROGRESS 7%\n")
+    reader = reader_of(log)
+    for _ in range(3):
+        update = reader.read()
+    assert "kq_picture" not in update.last_line and "ALF" not in update.last_line
+    append(log, b"Error: no light\n")
+    assert why_failed(-6, reader.finish(), str(log)).startswith("Error: no light (")
 
 
 def test_carriage_returns_end_lines(tmp_path: Path) -> None:
@@ -277,5 +293,6 @@ def _by_hand(data: bytes) -> tuple[float | None, str, str, int, str, str]:
         if patterns.is_error(line) and not (patterns.is_consequence(line) and has_cause):
             error = output._message(line)
             has_cause = not patterns.is_consequence(line)
-        last = output._message(line) if line.strip() else last
+        is_step = patterns.progress(line) is not None or patterns.picture(line) is not None
+        last = output._message(line) if line.strip() and not is_step else last
     return progress, picture, failure or warning, warnings, error, last

@@ -284,7 +284,7 @@ def test_the_monitor_shows_a_selected_job_of_another_session(
         EventModule.ProcessAllEvents()
         assert monitor().view.image.isNull()
         qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
-    assert "&lt;key&gt; &amp; fill" in monitor().findChildren(QLabel)[0].text()
+    assert "<key> & fill" in monitor().findChildren(QLabel)[0].text()
 
 
 def test_the_monitor_zooms_pans_and_fits(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

@@ -189,7 +189,7 @@ def test_long_texts_do_not_widen_the_window(make_desktop: MakeDesktop, qtbot: Qt
     desktop = make_desktop()
     open_small(desktop)
     window, graph = desktop.window, active_scene().graph
-    before = window.minimumSizeHint().width()
+    before, height = window.minimumSizeHint().width(), window.minimumSizeHint().height()
     name = graph.rename(graph.node("Render"), "Render_" + "of_the_key_light_" * 20)
     long = "/show/" + "a_folder_with_a_long_name" * 20
     window.show_error(f"{long} cannot be opened")
@@ -204,6 +204,8 @@ def test_long_texts_do_not_widen_the_window(make_desktop: MakeDesktop, qtbot: Qt
     QApplication.processEvents()
     # The title and details add a few letters each.
     assert window.minimumSizeHint().width() <= before + 80
+    # A few lines each, not as many as the narrowest column would have.
+    assert window.minimumSizeHint().height() <= height + 250
     window.resize(1000, 700)
     qtbot.waitUntil(lambda: tab._title.toolTip() == name, timeout=WAIT_MS)
     assert tab._title.shown_text != name

@@ -333,6 +333,16 @@ def test_a_standby_renders_the_job_it_is_given(red_ball: Path, tmp_path: Path) -
     assert b"\r\r" not in log.read_bytes()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no process there can be sent a SIGSEGV")
+def test_a_crash_is_named_in_the_log(tmp_path: Path) -> None:
+    """With where it was, by Python itself: a renderer's library that crashes can write nothing any more."""
+    with _standby(tmp_path) as process:
+        process.send_signal(signal.SIGSEGV)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in err and "host/renderboot" in err
+
+
 def test_a_standby_that_is_not_needed_leaves_quietly(tmp_path: Path) -> None:
     """The end of its stdin is the end of it."""
     with _standby(tmp_path) as process:

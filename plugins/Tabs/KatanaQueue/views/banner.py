@@ -47,7 +47,6 @@ class Banner(QWidget):
         self._icon = QLabel(self)
         self._text = QLabel(self)
         self._text.setWordWrap(True)
-        self._text.setMinimumWidth(40)  # Qt's is the longest word, which may be a path wider than the panel
         self._busy = QProgressBar(self)
         self._busy.setRange(0, 0)
         self._busy.setTextVisible(False)
