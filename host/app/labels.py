@@ -53,6 +53,7 @@ class WrappedLabel(QLabel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._width = 0
         self.setWordWrap(True)
 
     def hasHeightForWidth(self) -> bool:
@@ -66,8 +67,12 @@ class WrappedLabel(QLabel):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if event.size().width() != event.oldSize().width():
+        if event.size().width() != self._width:
+            self._width = event.size().width()
             self.updateGeometry()
 
     def _height(self) -> int:
-        return self.heightForWidth(max(self.width(), _LEAST_WIDTH))
+        # Not Qt's width of a label that was never laid out: the text is so high then that docks make room.
+        parent = self.parentWidget()
+        width = self._width or (parent.width() if parent is not None else 0)
+        return self.heightForWidth(max(width, _LEAST_WIDTH))

@@ -232,7 +232,8 @@ class ParametersTab(BaseTab):
         except SceneError as error:
             self._error.setText(str(error))
             self._error.show()
-            self._editors[name].show_value(_shown(self._node, name))
+            if not self._editors[name].is_expression:  # a long expression is corrected, not typed again
+                self._editors[name].show_value(_shown(self._node, name))
 
     def _show_expression_error(self, name: str) -> None:
         """Show why an expression cannot be evaluated. It is kept, as its variable may be defined later."""

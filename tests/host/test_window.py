@@ -213,6 +213,19 @@ def test_long_texts_do_not_widen_the_window(make_desktop: MakeDesktop, qtbot: Qt
     qtbot.waitUntil(lambda: not tab._title.toolTip(), timeout=WAIT_MS)
 
 
+def test_an_error_moves_no_panel(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """A message above the picture takes its few lines from the picture."""
+    desktop = make_desktop()
+    dock = desktop.window.open_tab("Monitor")
+    assert dock is not None
+    qtbot.waitUntil(lambda: bool(desktop.window._shares.saved()), timeout=WAIT_MS)
+    before, tab = dock.height(), monitor()
+    tab._error.setText("a message of many words " * 20)
+    tab._error.show()
+    qtbot.waitUntil(lambda: 0 < tab._error.height() < 100, timeout=WAIT_MS)
+    assert dock.height() == before
+
+
 def test_panels_keep_their_share_of_the_window(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
     """In a window that grows, and in the next session with another size of screen or another scale."""
 
