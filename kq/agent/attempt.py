@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -20,7 +19,7 @@ from ..own_files import open_to_append
 from ..patterns import OutputPatterns, load_patterns, renderer_of
 from ..states import Outcome
 from . import attempt_machine as a
-from .attempt_log import log_size, write_note
+from .attempt_files import absolute_picture, file_state, log_size, working_folder, write_note
 from .exit_reasons import how_ended, why_failed
 from .limits import UsageLimits
 from .output import OutputReader, OutputUpdate
@@ -47,7 +46,8 @@ class Attempt:
 
     The Agent's loop calls `start` once, then `step` whenever `next_step_s` has passed or `wake_fd` is
     readable, until `ending` is set. No method blocks, except that `start` and `step` may take some seconds to
-    end processes that a command, or a standby process, has left behind.
+    end processes that a command, or a standby process, has left behind, or to
+    read a standby process's last output.
 
     Attributes:
         order: what to run.
@@ -90,6 +90,10 @@ class Attempt:
         self._tree_end: process.TreeEnd | None = None
         """The operation that ends all processes of the attempt, while it is under way."""
         self._log_fd = -1
+        """Negative while the log is not open; `log_size` and `write_note` accept that."""
+        self._expected_picture = absolute_picture(order.picture, order)
+        self._picture_at_start = file_state(self._expected_picture)
+        """State of the file that the order names as the task's picture, before anything runs."""
         self._log_problem = ""
         """Why the log could not be opened; empty if it could."""
         self._reader: OutputReader | None = None
@@ -101,7 +105,7 @@ class Attempt:
         self._cpu_s = 0.0
         """CPU time of the commands that have ended."""
         self._ended_count = 0
-        """The number of commands that exited plus the number of processes killed here. A standby process that
+        """The number of commands that exited plus that of the processes killed. A standby process that
         was dropped and its descendants do not count."""
         self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
         """The processes that ran when the attempt was asked to stop, so that those which exit by
@@ -147,8 +151,7 @@ class Attempt:
     def request_stop(self, grace_s: float, outcome: Outcome = Outcome.STOPPED, reason: str = "") -> None:
         """Ask the running command to end, and kill all processes after `grace_s` seconds.
 
-        If no command runs, this may set `ending` at once. Called before `start`, it ends the
-        attempt, and `start` must not be called.
+        If no command runs, this may set `ending` at once. Must not be called before `start`.
 
         Args:
             grace_s: seconds; 0 kills at once. Of several requests the earliest deadline counts.
@@ -214,7 +217,7 @@ class Attempt:
 
         Empty also if its path is not valid UTF-8, which a message requires.
         """
-        return _absolute(self.update.picture, self.order)
+        return absolute_picture(self.update.picture, self.order)
 
     # --- Events ---
 
@@ -350,6 +353,8 @@ class Attempt:
 
     def _read(self, now: float) -> bool:
         """Read what is new in the log. Returns whether progress, picture or warnings have changed."""
+        if self._log_problem:
+            return False  # what is in the file is not this attempt's
         if self._reader is None:
             self._reader = OutputReader(self.order.log_file, self._patterns())
         before, cpu_before_s = self.update, time.thread_time()
@@ -409,28 +414,17 @@ class Attempt:
             self._standby.prepare_next(self.order, self._environment, self._cwd)
 
     def _final_picture(self) -> str:
-        """Return the picture that the log names, or else the one that the order expects, if it exists."""
+        """Return the picture that the log names, or else the one that the order expects, if it was written.
+
+        One that exists also counts if the render completed: it may have kept a picture of an earlier attempt.
+        """
         picture = self.picture()
         if picture or not self.order.picture:
             return picture
-        path = _absolute(self.order.picture, self.order)
-        return path if Path(path).is_file() else ""
+        written = file_state(self._expected_picture)
+        is_new = written != self._picture_at_start or self._machine.outcome is Outcome.COMPLETED
+        return self._expected_picture if written is not None and is_new else ""
 
     @property
     def _cwd(self) -> str:
-        return _folder(self.order)
-
-
-def _folder(order: AssignOrder) -> str:
-    """Return the working folder of the commands."""
-    # If the user has no home folder, "~" is returned unchanged, and the start fails with a clear error.
-    return order.cwd or order.temp_dir or os.path.expanduser("~")  # noqa: PTH111  # Path.home raises an error then
-
-
-def _absolute(picture: str, order: AssignOrder) -> str:
-    """Return `picture` as an absolute path; empty when it is not valid UTF-8, which a message requires."""
-    try:
-        picture.encode()
-    except UnicodeEncodeError:
-        return ""
-    return os.path.normpath(Path(_folder(order), picture)) if picture else ""
+        return working_folder(self.order)

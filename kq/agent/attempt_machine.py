@@ -237,10 +237,6 @@ class AttemptMachine(StateMachine):
         self.deadline = None
         return _S.ENDING, [EndAll()]
 
-    def _never_start(self, event: Stop, _now: float) -> Result:
-        self.outcome, self.reason = event.outcome, event.reason
-        return self._end_all()
-
     def _stop(self, event: Stop, now: float) -> Result:
         self.outcome, self.reason = event.outcome, event.reason
         notes: list[msgspec.Struct] = []
@@ -281,7 +277,6 @@ class AttemptMachine(StateMachine):
 
     table = {
         (_S.NEW, Begun): _begin,
-        (_S.NEW, Stop): _never_start,
         (_S.OFFERED, StandbyTaken): _standby_taken,
         (_S.OFFERED, StandbyFailed): _standby_failed,
         (_S.OFFERED, Stop): _stop,

@@ -180,14 +180,14 @@ class Core:
 
 def _end_session(state: CoreState, event: ev.SessionEnding, now: Instant) -> None:
     state.ending = True
-    for agent in state.agents.values():  # stays complete: an Agent is removed when its process is gone
+    for agent in state.agents.values():  # `end_agent` removes none: that happens when its process is gone
         if agent.state is not AgentState.ENDING:
             agent.end_requested = True
             state.end_agent(agent, "the session is ending", now)
 
 
 def _check_leases(state: CoreState, event: ev.Tick, now: Instant) -> None:
-    """End or requeue what belongs to Agents whose lease has run out: they have been silent for too long."""
+    """Set silent Agents to Lost; give up those that are silent beyond their lease or never registered."""
     pool.check_leases(state, now)
 
 

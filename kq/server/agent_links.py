@@ -22,7 +22,7 @@ class AgentLinks:
     def __init__(self, wire: ServerWire, key_limits: KeyLimits) -> None:
         self._wire = wire
         self.key_limits = key_limits
-        """How many Agents may register with each key, and how many messages a second they may all send."""
+        """How many Agents may register with each key, and how many messages a second may be sent with it."""
         self._routes: dict[str, bytes] = {}
         """By Agent id: the id by which the socket of the request port (a ROUTER) addresses its connection."""
         self._roles: dict[str, str] = {}
@@ -51,7 +51,7 @@ class AgentLinks:
 
         It may if this role is recorded for it already, if the key has no limit, or if its limit is not
         reached. The limit may be reached only because an Agent that crashed has not been noticed yet, so
-        `forget` asks the waiting Agents to register again. At most as many as the limit wait.
+        `forget` asks the waiting Agents to register again. The list is no longer than the limit.
         """
         limit = self.key_limits.max_agents(role)
         if limit is None or self._roles.get(agent_id) == role or len(self.agents_of(role)) < limit:

@@ -180,6 +180,17 @@ def test_a_named_picture_is_the_tasks_own(queue: LiveQueue, tmp_path: Path) -> N
     assert pictures == [str(tmp_path / "p.7.png"), str(tmp_path / "p.8.png")]
 
 
+@pytest.mark.parametrize(("code", "shown"), [(0, True), (3, False)])
+def test_a_picture_of_an_earlier_render_is_not_that_of_a_failed_one(
+    queue: LiveQueue, tmp_path: Path, code: int, shown: bool
+) -> None:
+    """One that existed before counts only if the render completed, which may have kept it."""
+    picture = tmp_path / "beauty.png"
+    picture.write_bytes(b"an earlier render's")
+    record = queue.await_job(queue.submit(*python(f"raise SystemExit({code})"), picture=str(picture)))
+    assert record.picture == (str(picture) if shown else "")
+
+
 def test_success_with_words_of_failure_is_marked(queue: LiveQueue) -> None:
     """Exit code 0 decides, and the line that gives doubt goes with it."""
     line = "ERROR | [arnold] render aborted: texture not found"

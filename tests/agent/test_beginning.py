@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kq import process
+from kq.agent import attempt as attempt_module
 from kq.agent import attempt_machine
 from kq.agent.attempt import Attempt
 from kq.agent.limits import UsageLimits
@@ -108,6 +109,24 @@ def test_a_command_that_has_ended_does_not_wake_the_loop_while_its_processes_are
     assert SlowTreeEnd.steps == 1
     assert attempt.wake_fd is None
     assert finish(attempt).stop_method is StopMethod.KILLED
+
+
+def test_a_log_that_cannot_be_opened_is_not_read_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it contains was written by an earlier render. (Root may open any file, so the error is made.)"""
+
+    def refuse(_path: str, *, create_folder: bool) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(attempt_module, "open_to_append", refuse)
+    (tmp_path / "log").write_text("ALF_PROGRESS 90%\nerror: no licence\n")
+    attempt = attempt_of(tmp_path, str(tmp_path), "sh", "-c", "sleep 1; exit 3")
+    attempt.start()
+    ending = finish(attempt)
+    assert (ending.progress, ending.outcome) == (None, Outcome.FAILED)
+    assert "licence" not in ending.reason
+    assert "Permission denied" in ending.warning
 
 
 def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -261,6 +261,15 @@ def test_rows_stand_still_while_many_are_selected(model: JobsModel, qtbot: Any) 
     assert names(model)[0] == "shot_003_beauty"
 
 
+def test_a_row_that_does_not_exist_is_an_error(model: JobsModel) -> None:
+    """-1, the row of an invalid index, is not the last row."""
+    model.apply(change([make_job(1), make_job(2)]))
+    for row in (-1, 2):
+        with pytest.raises(IndexError):
+            model.record(row)
+        assert model.data(model.index(row, Column.NAME)) is None
+
+
 def test_rows_that_are_held_again_at_once_stay(model: JobsModel, qtbot: Any) -> None:
     """Released and held within one event, as when the selection is replaced: nothing moves."""
     model.apply(change([make_job(n, JobState.WAITING) for n in range(1, 4)]))

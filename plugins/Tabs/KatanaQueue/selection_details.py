@@ -173,8 +173,9 @@ class SelectedJob(QObject):
         shown = self._shown
 
         def done(attempts: tuple[AttemptRecord, ...]) -> None:
-            if shown == self._shown and self._job is not None:
-                record = self._model.record(self._view.currentIndex().row())
+            index = self._view.currentIndex()
+            if shown == self._shown and self._job is not None and index.isValid():
+                record = self._model.record(index.row())
                 self._log.set_attempts(attempts, record.log_file if record is not None else "")
 
         self._bridge.watch(source.attempts(job.id, task), done)

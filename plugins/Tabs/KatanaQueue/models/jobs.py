@@ -52,13 +52,13 @@ class JobsModel(QAbstractTableModel):
 
     A job is *shown*, which means that it has a row, if it passes the filter. A *row* is a position in the
     table, where tasks have rows, too; a *job row* is a position among the shown jobs; `_expanded` converts
-    one into the other. Methods that take a row raise IndexError if there is no such row. Records of tasks
-    are fetched for visible rows only.
+    one into the other. Methods that take one row raise IndexError if there is no such row, but for `data`.
+    Records of tasks are fetched for visible rows only.
 
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
         rearranged(): the model was reset; restore the selection.
-        jobs_changed(list): pairs of a job's new record and its previous one, None for a new job. Not emitted
+        jobs_changed(object): list of pairs: a job's new record, and the previous one or None. Not emitted
             when all jobs are replaced; the list is empty when jobs were only removed.
         counts_changed(): the number of jobs in a state, or of shown jobs, may have changed.
         tasks_wanted(str, int, int): records of tasks are needed: job id, index of the first, count. To be
@@ -97,7 +97,7 @@ class JobsModel(QAbstractTableModel):
     # --- Changes of the queue ---
 
     def apply(self, change: QueueChange) -> None:
-        """Apply changed and removed jobs. A change with `reset` replaces all jobs."""
+        """Apply changed and removed jobs (no job is in both). A change with `reset` replaces all jobs."""
         if change.reset:
             self._jobs = {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
@@ -313,7 +313,7 @@ class JobsModel(QAbstractTableModel):
 
     @property
     def newest(self) -> str:
-        """The id of the job that was submitted last, shown or not, or removed since the last reset; or ""."""
+        """The id of the job submitted last, even if not shown, or removed since the last reset; "": none."""
         return self._newest[1]
 
     @property
@@ -337,7 +337,7 @@ class JobsModel(QAbstractTableModel):
         return job_id in self._expanded.tasks
 
     def expand(self, job_id: str) -> None:
-        """Add rows for the tasks of a shown job of several, up to task_rows.MAX_SHOWN, unless it has them."""
+        """Add a row per task, up to task_rows.MAX_SHOWN. Ignored if expanded, not shown, or of one task."""
         record, row = self._jobs.get(job_id), self.row(job_id)
         if record is None or row is None or record.tasks < 2 or job_id in self._expanded.tasks:
             return

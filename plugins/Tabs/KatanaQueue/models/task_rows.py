@@ -75,7 +75,12 @@ class ExpandedJobs:
         return self._ends[before - 1] + job_row - self._job_rows[before - 1] - 1
 
     def locate(self, row: int) -> tuple[int, int | None]:
-        """Return the job row that `row` belongs to, and the task's index; None if it is the job's own row."""
+        """Return the job row that `row` belongs to, and the task's index; None if it is the job's own row.
+
+        A row beyond the last one gives a job row beyond the last one. Raises IndexError if `row` is negative.
+        """
+        if row < 0:
+            raise IndexError(f"row {row}")
         at = bisect_right(self._ends, row)
         if at < len(self._job_rows):
             open_row = self.row(self._job_rows[at])
