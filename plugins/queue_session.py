@@ -10,7 +10,7 @@ from ..kq.api import KqError, Session, Settings, current_session, start_session
 from . import import_isolation, registration
 from .interpreter import find_interpreter
 
-__all__ = ["end", "problem", "session_settings", "shared_settings", "start", "warning"]
+__all__ = ["end", "failure", "problem", "session_settings", "shared_settings", "start", "warning"]
 
 _log = logging.getLogger("KatanaQueue")
 _problem = ""
@@ -57,6 +57,12 @@ def end() -> None:
 def problem() -> str:
     """Return the error of the last `start`; empty when it succeeded or was not called yet. Qt's thread."""
     return _problem
+
+
+def failure() -> str:
+    """Return why the queue will not start, or start again; empty while it may take jobs. Qt's thread."""
+    session = current_session()
+    return _problem if session is None else session.failure
 
 
 def warning() -> str:

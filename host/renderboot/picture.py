@@ -192,8 +192,9 @@ def _replace(path: Path, content: bytes) -> bool:
             made = True
             _write_in_place(path, content)
     except OSError as error:
+        # The cause first: where there is little room, the rest is cut.
         raise RenderBootError(
-            f"The picture '{path}' cannot be written: {error.strerror or error}."
+            f"{error.strerror or error}: the picture '{path}' cannot be written."
         ) from error
     return made
 

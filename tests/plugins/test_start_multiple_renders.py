@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from Katana import CatalogAPI, FarmAPI, NodegraphAPI, RenderManager, Shelves
-from katana_queue.plugins import catalog, start_render
+from katana_queue.plugins import catalog, queue_session, start_render
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs import katana_project
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.render_plan import (
     PlannedRender,
@@ -214,6 +214,21 @@ def test_many_are_asked_about_first_and_can_be_stopped(
     count = len(service.started)
     qtbot.waitUntil(lambda: dialog.progress is None, timeout=LIMIT_MS)
     assert len(service.started) == count < 2400
+
+
+def test_a_queue_that_does_not_run_is_named_before_anything_is_started(
+    dialog: StartMultipleRendersDialog, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it ended while the dialog was open; another farm can still be chosen."""
+    monkeypatch.setattr(queue_session, "failure", lambda: "port 5000 is in use")
+    button = dialog.buttons[RenderManager.RenderModes.PREVIEW_RENDER]
+    button.click()
+    assert "port 5000" in dialog.count.text() and not button.isEnabled()
+    assert not service.started and dialog.progress is None
+    dialog.send_to.setCurrentText("Slurm")
+    assert button.isEnabled() and "port 5000" not in dialog.count.text()
+    dialog.send_to.setCurrentText("Katana Queue")
+    assert not button.isEnabled()
 
 
 def test_disk_renders_that_would_overwrite_each_other_are_refused(

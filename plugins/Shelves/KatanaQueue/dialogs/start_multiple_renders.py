@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from .....kq.api import KqError, Severity, fill_picture
+from .... import import_isolation, queue_session
 from ....start_render import start_render
 from ....ui.shortcut_override import accept_own_keys
 from ....ui.theme import COMPACT_BUTTONS, SPACING, colour_text, state_colour
@@ -109,6 +110,7 @@ class StartMultipleRendersDialog(SingleDialog):
         for panel in (self.nodes, self.names, *self.values.values()):
             panel.list.itemChanged.connect(lambda _item: self._update())
         self.frames.textChanged.connect(lambda _text: self._update())
+        self.send_to.currentTextChanged.connect(lambda _farm: self._update())
         for method, button in self.buttons.items():
             button.setAutoDefault(False)
             button.clicked.connect(lambda _checked=False, method=method: self._on_start(method))
@@ -188,6 +190,9 @@ class StartMultipleRendersDialog(SingleDialog):
             problem = f"{text[:1].upper()}{text[1:]}."
         if not problem and not self.send_to.count():
             problem = "No farm plug-in is registered."
+        if not problem and self.send_to.currentText() == import_isolation.farm_name():
+            failure = queue_session.failure()
+            problem = f"Katana Queue is not running: {failure}." if failure else ""
         if problem:
             colour_text(self.count, state_colour(Severity.ERROR, self.palette()))
             self.count.setText(problem)
@@ -200,6 +205,9 @@ class StartMultipleRendersDialog(SingleDialog):
     # --- Starting ---
 
     def _on_start(self, method: str) -> None:
+        self._update()  # the queue may have ended since
+        if not self.buttons[method].isEnabled():
+            return
         plan = self.plan()
         if plan.total < ASK_FROM:
             self._start(plan, method)
