@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from Katana import Callbacks, NodegraphAPI
+from Katana import Callbacks, NodegraphAPI, RenderManager
 
 from ..kq.api import DesktopRender, JobRecord, Refused, quoted
 from . import import_isolation
@@ -93,7 +93,7 @@ def render_again(job: JobRecord, render: DesktopRender) -> None:
         raise Refused(f"{job.name} was not rendered again: {_text(found, job, render)}")
     frame = round(NodegraphAPI.GetCurrentTime()) if render.frame is None else render.frame
     try:
-        start_render(job.node, frame, render.variables, render.method, import_isolation.farm_name())
+        start_render(job.node, frame, render.variables, _mode(render.method), import_isolation.farm_name())
     except Exception as error:  # Katana's errors are undocumented
         raise Refused(f"{job.name} was not rendered again: {error}") from error
 
@@ -104,6 +104,12 @@ def _text(found: Obstacle, job: JobRecord, render: DesktopRender) -> str:
     if found is Obstacle.UNSAVED_SCENE:
         return "its scene was not saved; render a node of the open scene from the node's menu"
     return f"the scene has no node {quoted(job.node)} any more; render another from its menu"
+
+
+def _mode(method: str) -> str:
+    """Return the constant of RenderManager for a value of `-renderMethodType`; no source states its value."""
+    modes = RenderManager.RenderModes
+    return modes.LIVE_RENDER if method == "liveRender" else modes.PREVIEW_RENDER
 
 
 def _scene_file() -> str:

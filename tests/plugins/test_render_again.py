@@ -13,6 +13,7 @@ from katana_queue.plugins.render_again import Obstacle, desktop_render, obstacle
 from host.nodes import scene
 from tests.plugins.test_farm_plugin import python, request, wait_for
 from tests.plugins.test_start_multiple_renders import Service, service  # noqa: F401  a fixture
+from tests.tab.fake_queue import make_job
 
 PREVIEW = {"renderMethodType": "previewRender", "host": "127.0.0.1:1"}
 RENDER = DesktopRender(method="previewRender", scene="/show/a.katana", scene_id="one")
@@ -98,6 +99,20 @@ def test_katana_renders_again_what_sends_its_pixels_to_it(
     farm.startJob(plain)
     wait_for(session, farm, plain, FarmAPI.Job.State.kCompleted)
     assert len(service.started) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "mode"), [("previewRender", "PREVIEW_RENDER"), ("liveRender", "LIVE_RENDER")]
+)
+def test_katanas_own_constant_is_passed(monkeypatch: pytest.MonkeyPatch, method: str, mode: str) -> None:
+    """Its value may differ from that of the command line's option."""
+    started: list[tuple[object, ...]] = []
+    monkeypatch.setattr(render_again, "start_render", lambda *arguments: started.append(arguments))
+    monkeypatch.setattr(render_again.NodegraphAPI, "GetNode", lambda _name: object())
+    monkeypatch.setattr(render_again.RenderManager.RenderModes, mode, "Katana's")
+    render = DesktopRender(method=method, scene_id=render_again._scene_id, frame=3)
+    render_again.render_again(make_job(1, node="Render"), render)
+    assert [each[:4] for each in started] == [("Render", 3, {}, "Katana's")]
 
 
 def test_a_new_or_loaded_scene_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
