@@ -1,13 +1,15 @@
-"""A private Slurm cluster for the tests of this folder that need one."""
+"""For the tests of this folder: a farm with an engine in memory, and a private Slurm cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from katana_queue.kq.farms.farm import Farm
 
 from tests.farms.slurm_cluster import SlurmCluster, why_not_here
+from tests.support.fake_engine import FakeEngine
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +41,24 @@ def share(tmp_path: Path) -> Path:
     folder = tmp_path / "share with a space"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    """The engine of the farms that `open_farm` opens."""
+    return FakeEngine()
+
+
+@pytest.fixture
+def open_farm(tmp_path: Path, engine: FakeEngine) -> Iterator[Callable[[], Farm]]:
+    """Opens farms on one folder, `farms/fake`, as several desktops do; they are closed at the end."""
+    farms: list[Farm] = []
+
+    def opened() -> Farm:
+        farms.append(Farm("fake", tmp_path / "farms" / "fake", engine, "Fake Farm"))
+        return farms[-1]
+
+    yield opened
+    engine.hold.set()
+    for each in farms:
+        each.close(60)

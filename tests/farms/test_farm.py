@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -26,26 +26,6 @@ FRAMES = JobSpec(
     frames="1-3",
     node="Render",
 )
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine()
-
-
-@pytest.fixture
-def open_farm(tmp_path: Path, engine: FakeEngine) -> Iterator[Callable[[], Farm]]:
-    """Opens farms on the same folder, as desktops one after the other do; they are closed at the end."""
-    farms: list[Farm] = []
-
-    def opened() -> Farm:
-        farms.append(Farm("fake", tmp_path / "farm", engine, "Fake Farm"))
-        return farms[-1]
-
-    yield opened
-    engine.hold.set()
-    for farm in farms:
-        farm.close(60)
 
 
 def state_of(farm: Farm, job: str) -> JobState:
@@ -90,7 +70,7 @@ def test_a_refused_job_says_why_and_can_be_started_or_removed(
     record = farm.job(job)
     assert record is not None and (record.state, record.tasks_failed) == (JobState.FAILED, 3)
     assert "no such partition" in record.reason
-    assert not list((tmp_path / "farm").glob("*"))
+    assert not list((tmp_path / "farms" / "fake").glob("*"))
     with pytest.raises(Refused):
         farm.start(job).result(60)
     assert farm.spec(job).result(60) == FRAMES
@@ -288,7 +268,7 @@ def test_a_job_whose_files_cannot_be_copied_leaves_nothing(
     with pytest.raises(Refused, match="gone"):
         farm.submit(job, spec, copy_files=True).result(60)
     assert state_of(farm, job) is JobState.FAILED
-    assert not list((tmp_path / "farm").iterdir())
+    assert not list((tmp_path / "farms" / "fake").iterdir())
     assert "submit" not in engine.calls
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -29,25 +29,6 @@ from tests.support.live_queue import ROOT
 
 FRAMES = JobSpec(name="beauty", commands=((sys.executable, "-c", "", "{frame}"),), frames="1-3")
 FAILS = msgspec.structs.replace(FRAMES, commands=((sys.executable, "-c", "raise SystemExit(3)", "{frame}"),))
-
-
-@pytest.fixture
-def engine() -> FakeEngine:
-    return FakeEngine()
-
-
-@pytest.fixture
-def open_farm(tmp_path: Path, engine: FakeEngine) -> Iterator[Callable[[], Farm]]:
-    """Opens farms on one folder, as several desktops do; they are closed at the end."""
-    farms: list[Farm] = []
-
-    def opened() -> Farm:
-        farms.append(Farm("fake", tmp_path / "farms" / "fake", engine, "Fake Farm"))
-        return farms[-1]
-
-    yield opened
-    for each in farms:
-        each.close(60)
 
 
 def state_of(farm: Farm, job: str) -> JobState:
