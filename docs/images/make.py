@@ -97,13 +97,13 @@ class Pictures:
         self.desktop = Desktop(keeps_settings=False, asks=False)
         self.desktop.start()
         # The desktop makes Katana's modules, and its plug-ins ours.
-        from katana_queue.kq.api import current_session
+        from katana_queue.kq.api import JobState, current_session
         from katana_queue.plugins.Tabs.KatanaQueue.tab import KatanaQueueTab
 
         wait(lambda: current_session() is not None, "the session")
         session = current_session()
         assert session is not None
-        self.session, self.client = session, session.client
+        self.session, self.client, self.states = session, session.client, JobState
         wait(lambda: session.ready is not None or bool(session.failure), "the Agents")
         if session.ready is None:
             raise SystemExit(session.failure)
@@ -139,10 +139,10 @@ class Pictures:
         )
         return self.client.submit(JobSpec(name=name, commands=(command,), node="Render", **fields))[0]
 
-    def state(self, job_id: str) -> str:
-        """The state of a job."""
+    def state(self, job_id: str) -> Any:
+        """The JobState of a job; None before it is known."""
         job = self.client.job(job_id)
-        return "" if job is None else str(job.state)
+        return None if job is None else job.state
 
     def all(self) -> None:
         """Take all of them."""
@@ -159,7 +159,7 @@ class Pictures:
         wait(lambda: ((tab.model.job(job_id) or _NOTHING).progress or 0) >= 0.6, "a render at 60 percent")
         self.take("tab-running", tab)
         failing = self.submit("lookdev_metal", 0.5, fails=True, seed=4)
-        wait(lambda: self.state(failing) == "Failed", "a failed render")
+        wait(lambda: self.state(failing) is self.states.FAILED, "a failed render")
         tab.view.show_job(failing)
         wait(
             lambda: (
@@ -178,7 +178,7 @@ class Pictures:
         log = tab.log
         wait(lambda: log._state.line_count and log.view.line(log._state.line_count - 1), "a frame's log")
         self.take("tab-tasks", tab)
-        wait(lambda: self.state(turntable) == "Completed", "the turntable")
+        wait(lambda: self.state(turntable) is self.states.COMPLETED, "the turntable")
         long = [self.submit(f"env_fog_{n}", 12, seed=n) for n in (1, 2)]
         self._agents()
         self.client.stop_jobs(long)
@@ -233,7 +233,10 @@ class Pictures:
         wait(far_enough, "the sample scene's render")
         self.take("desktop", window)
         rendering = [job.id for job in self.client.jobs() if not job.state.is_terminal]
-        wait(lambda: all(self.state(job_id) == "Completed" for job_id in rendering), "the sample scene")
+        wait(
+            lambda: all(self.state(job_id) is self.states.COMPLETED for job_id in rendering),
+            "the sample scene",
+        )
 
     def _live(self) -> None:
         """The Monitor with a live render, a while after a change."""
@@ -267,7 +270,7 @@ class Pictures:
         """Before and after, with the line between them."""
         tab = self.tab
         jobs = [self.submit(f"hero_beauty_v{n:03}", 0.0, seed=n + 2) for n in (11, 12)]
-        wait(lambda: all(self.state(each) == "Completed" for each in jobs), "two versions")
+        wait(lambda: all(self.state(each) is self.states.COMPLETED for each in jobs), "two versions")
         tab.details.show_page("Picture")
         tab.view.show_job(jobs[0])
         tab.view.chosen.select(jobs)
@@ -291,13 +294,16 @@ class Pictures:
             self.submit(f"{names[n % 6]}_v{n:03}", 0.0, fails=n % 11 == 3, seed=n, priority=n % 3)
             for n in range(1, 990)
         ]
-        wait(lambda: all(self.state(job_id) in ("Completed", "Failed") for job_id in jobs), "a thousand jobs")
+        wait(
+            lambda: all(self.state(job_id) in (self.states.COMPLETED, self.states.FAILED) for job_id in jobs),
+            "a thousand jobs",
+        )
         for n in range(990, 995):
             self.submit(f"{names[n % 6]}_v{n:03}", 60.0 if n < 992 else 1.0, seed=n)
         wait(
             lambda: sum((job.progress or 0) == 0.1 for job in self.client.jobs()) == 2, "two renders at work"
         )
-        rendering = next(job.id for job in self.client.jobs() if job.state == "Running")
+        rendering = next(job.id for job in self.client.jobs() if job.state is self.states.RUNNING)
         self.tab.view.show_job(rendering)
         self.take("tab-1000-jobs", self.tab)
 

@@ -27,6 +27,7 @@ from .desktop import Desktop
 from .monitor import Monitor
 from .node_graph import NodeGraphTab
 from .render_state import Phase, Render
+from .selected_job import STATES
 from .signals import SignalQuitter
 
 _log = logging.getLogger("Katana.Headless")
@@ -147,7 +148,7 @@ class _MainJob(QObject):
         monitor = Tabs.FindTopTab("Monitor")
         picture_shown = isinstance(monitor, Monitor) and monitor.settled
         waited = time.monotonic() - self._ended > _SETTLE_LIMIT_S
-        state_shown = _lists_show(self._desktop, render.phase.value)
+        state_shown = _lists_show(self._desktop, render.phase)
         if waited or (state_shown and (picture_shown or render.phase is not Phase.COMPLETED)):
             # One more turn of the event loop, in which the pending updates are painted.
             QTimer.singleShot(_SETTLE_MS, self._take_screenshot)
@@ -275,8 +276,8 @@ def _find_action(menu: QMenu, *path: str) -> QAction | None:
     return found
 
 
-def _lists_show(desktop: Desktop, state: str) -> bool:
-    """Return whether the visible lists contain a row in `state` and no row that is Waiting or Running.
+def _lists_show(desktop: Desktop, ended: Phase) -> bool:
+    """Return whether the visible lists contain a render in phase `ended`, and none that waits or runs.
 
     True where there is no list. All cells are searched, as the columns are up to the plug-in's tab.
     """
@@ -290,8 +291,8 @@ def _lists_show(desktop: Desktop, state: str) -> bool:
         found = True
         for row in range(min(model.rowCount(), _ROWS)):
             texts.update(str(model.index(row, column).data() or "") for column in range(model.columnCount()))
-    going_on = {"Running", "Waiting"}
-    return not found or (state in texts and not texts & going_on)
+    shown = {phase for text, phase in STATES.items() if text in texts}
+    return not found or (ended in shown and not shown & {Phase.WAITING, Phase.RUNNING})
 
 
 def _copy(source: Path | None, target: Path) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from .render_state import Phase
 
-__all__ = ["SelectedJob"]
+__all__ = ["STATES", "SelectedJob"]
 
-_STATES = {
+STATES = {
     "Waiting": Phase.WAITING,
     "Running": Phase.RUNNING,
     "Stopping": Phase.RUNNING,
@@ -18,7 +18,7 @@ _STATES = {
     "Cancelled": Phase.CANCELLED,
     "Failed": Phase.FAILED,
 }
-"""The phase for each state in a farm plug-in's event; other states are not shown."""
+"""The phase for each state in a farm plug-in's event and list; other states are not shown."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SelectedJob:
             task if isinstance(task, int) else None,
             str(arguments.get("name", "")),
             Path(str(picture)) if picture else None,
-            _STATES.get(str(arguments.get("state", ""))),
+            STATES.get(str(arguments.get("state", ""))),
             str(arguments.get("reason") or ""),
         )
 

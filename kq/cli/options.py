@@ -11,7 +11,7 @@ from ..katana_folder import Platform
 from ..plain_text import quoted
 from ..remote.command import add_remote_commands
 from ..states import JobState
-from . import diagnosing, exporting, jobs, katana, listing, serving
+from . import exporting, installation, jobs, listing, serving
 from .connecting import Connected
 from .farms import add_farm_commands
 
@@ -117,13 +117,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("resume", jobs.pause, "resume a paused queue").set_defaults(paused=False)
     doctor = add(
         "doctor",
-        diagnosing.examine,
+        installation.examine,
         "check the installation and the sessions, and report problems with advice",
     )
     doctor.add_argument("--json", action="store_true", help="print JSON")
     folder = add(
         "katana-folder",
-        katana.write_folder,
+        installation.write_katana_folder,
         "write a folder with all files that Katana needs, for KATANA_RESOURCES",
     )
     folder.add_argument("folder", metavar="DIR", help="the folder to create; it must not exist")

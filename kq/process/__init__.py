@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 
 from ._commands import CommandResult, run_command
-from ._cores import usable_cores
-from ._system import raise_oom_score, system_mark
+from ._system import raise_oom_score, system_mark, usable_cores
 from ._types import INHERIT, LIFELINE, NOWHERE, EndReport, Exit, MarkedProcess, ProcessId, Usage
 from ._wakeup import SignalWake, StdinLifeline, wait_for_byte
 

@@ -1,4 +1,4 @@
-"""What this process is to the running system: whose pids it means, and how soon it is ended."""
+"""This process within the system: what its pids refer to, its cores, and how soon it is ended."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import socket
 import sys
 from pathlib import Path
 
-__all__ = ["raise_oom_score", "system_mark"]
+__all__ = ["raise_oom_score", "system_mark", "usable_cores"]
 
 
 def system_mark() -> str:
-    """What the pids of this process mean is known by it: boot and pid namespace, or else the host's name."""
+    """Return an id of the system that this process's pids belong to: boot and pid namespace, or host name."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
         namespace = os.fsencode(Path("/proc/self/ns/pid").readlink())
@@ -32,3 +32,10 @@ def raise_oom_score(score: int) -> None:
             Path("/proc/self/oom_score_adj").write_text(str(score))
         except OSError:
             pass  # a container may forbid it
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use; under `taskset` or a batch system fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

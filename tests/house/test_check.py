@@ -36,7 +36,7 @@ OF_WINDOWS = "tests/leaves tests/wire tests/process -rs"
 def test_options_for_windows_keep_the_choice_of_tests(
     tmp_path: Path, arguments: str, runs: list[str]
 ) -> None:
-    """`./test --windows -v` runs what it runs without -v. The interpreters here print what they are to run."""
+    """`./test --windows -v` runs as much as without -v. The interpreters here print their arguments."""
     script = tmp_path / "tools" / "windows" / "test"
     script.parent.mkdir(parents=True)
     script.write_bytes((ROOT / "tools" / "windows" / "test").read_bytes())
