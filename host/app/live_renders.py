@@ -264,6 +264,7 @@ class LiveRenders(QObject):
         live.render_problem = shown.problem
         self._show_problem(live)
         if not shown.problem:
+            live.render.has_shown = True
             self.shown.emit(number, shown.revision)
 
     def _show_problem(self, live: _Live) -> None:

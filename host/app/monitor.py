@@ -317,7 +317,8 @@ class Monitor(BaseTab):
             )
             self._error.show()
         elif render.problem and not render.ended:
-            self._error.setText(f"The last picture that could be rendered. {render.problem}")
+            before = "The last picture that could be rendered. " if render.has_shown else ""
+            self._error.setText(before + render.problem)
             self._error.show()
         else:
             self._error.hide()

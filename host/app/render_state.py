@@ -62,6 +62,8 @@ class Render:
     reason: str = ""
     problem: str = ""
     """Why a live render cannot show the current scene; the last valid picture stays."""
+    has_shown: bool = False
+    """Whether a live render has shown a picture."""
     submitted_at: float = 0.0
     started_at: float = 0.0
     ended_at: float = 0.0

@@ -361,10 +361,13 @@ class RenderSession(QObject):
             self.render_changed.emit(render)
 
     def _restart(self, render: Render) -> bool:
-        """Submit a crashed live render again; return False where it is not live or has crashed too often."""
+        """Submit a crashed live render again.
+
+        Returns: False where it is not live, had no picture yet, or has crashed too often.
+        """
         prepared, now = self._prepared.get(render.sequence_id), time.monotonic()
         recent = [at for at in self._restarts.get(render.sequence_id, []) if now - at < _RESTART_WINDOW_S]
-        if prepared is None or render.ended or len(recent) >= _MAX_RESTARTS:
+        if prepared is None or render.ended or not render.has_shown or len(recent) >= _MAX_RESTARTS:
             return False
         self._restarts[render.sequence_id] = [*recent, now]
         _log.warning(

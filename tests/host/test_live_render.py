@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -132,6 +133,22 @@ def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot
     qtbot.waitUntil(lambda: render.ended, timeout=LIMIT_MS)
     assert not children()
     assert render.picture is not None and render.picture.is_file() and _exr(render).is_file()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bpy") is not None, reason="Cycles is installed")
+def test_a_live_render_without_its_renderer_fails_once(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """Without its renderer it fails, as any render does, and is not started again: no edit can mend that."""
+    desktop = make_desktop()
+    open_small(desktop, samples=4)
+    active_scene().graph.node("Render").set_value("renderer", "cycles")
+    trigger_live("Render")
+    [render] = desktop.renders.renders
+    qtbot.waitUntil(lambda: bool(render.job_id), timeout=LIMIT_MS)
+    job_id = render.job_id
+    qtbot.waitUntil(lambda: render.phase is Phase.FAILED and bool(render.reason), timeout=LIMIT_MS)
+    assert "cycles" in render.reason
+    qtbot.waitUntil(lambda: "cycles" in monitor().message, timeout=LIMIT_MS)
+    assert render.job_id == job_id
 
 
 def test_two_live_renders_side_by_side(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

@@ -64,7 +64,7 @@ class LiveRender:
         self._arguments = arguments
         self._report = report
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
-        self._events: queue.SimpleQueue[Update | _Done | _Stop] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Update | _Done | _Stop | RenderBootError] = queue.SimpleQueue()
         """For the main thread."""
         self._work: queue.SimpleQueue[Instruction | None] = queue.SimpleQueue()
         """For the render thread; None ends it."""
@@ -118,7 +118,7 @@ class LiveRender:
         """Handle events until a _Stop. Returns the exit code, or None when no scene came.
 
         Raises:
-            RenderBootError: the process holds more memory than it may.
+            RenderBootError: the process holds more memory than it may, or there is no renderer.
         """
         deadline = time.monotonic() + _FIRST_UPDATE_S
         has_scene = False
@@ -134,6 +134,8 @@ class LiveRender:
                 continue
             if isinstance(event, _Stop):
                 return event.exit_code if has_scene or event.exit_code == EXIT_STOPPED else None
+            if isinstance(event, RenderBootError):
+                raise event
             if isinstance(event, _Done):
                 self._is_cancelling = False
                 self._carry_out(event.report())
@@ -186,6 +188,9 @@ class LiveRender:
             try:
                 report = self._execute(instruction)
             except RenderBootError as error:
+                if self._renderer is None:
+                    self._events.put(error)  # without a renderer no later edit can mend it
+                    return
                 report = self._send_problem(str(error))
             # An edit that causes any error must not end the render: the next edit may mend it.
             except Exception as error:  # noqa: BLE001
