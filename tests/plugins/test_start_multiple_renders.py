@@ -202,16 +202,19 @@ def test_one_that_fails_is_named_and_the_others_are_started(
 def test_many_are_asked_about_first_and_can_be_stopped(
     dialog: StartMultipleRendersDialog, service: Service, qtbot: Any
 ) -> None:
-    """Nothing is started before the answer; what was started when it is stopped goes on."""
+    """Nothing is started before the answer; what was started when it is stopped goes on, and is counted."""
     dialog.frames.setText("1-200")
     dialog.buttons[RenderManager.RenderModes.PREVIEW_RENDER].click()
     [box] = dialog.findChildren(QMessageBox)
     assert "2,400" in box.text() and not service.started
     next(button for button in box.buttons() if button.text() == "Start").click()
     qtbot.waitUntil(lambda: len(service.started) >= 2, timeout=LIMIT_MS)
-    assert dialog.progress is not None
-    dialog.progress.button.click()
+    progress = dialog.progress
+    assert progress is not None
+    progress.button.click()
     count = len(service.started)
+    assert progress.isVisible() and f"{count} of 2,400" in progress.text.text()
+    progress.button.click()
     qtbot.waitUntil(lambda: dialog.progress is None, timeout=LIMIT_MS)
     assert len(service.started) == count < 2400
 

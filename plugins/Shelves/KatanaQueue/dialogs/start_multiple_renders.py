@@ -259,6 +259,7 @@ class StartProgressDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Start Multiple Renders")
         self.setMinimumWidth(440)
+        self._is_starting = True
         self._outputs: dict[str, PlannedRender] | None = {} if checks_outputs else None
         self._checks = RenderStarter(renders if checks_outputs else (), self._check_output, self)
         self._starts = RenderStarter(
@@ -293,11 +294,20 @@ class StartProgressDialog(QDialog):
         self._checks.begin()
 
     def reject(self) -> None:
-        """Start no more renders and close. Those already started continue."""
+        """Start no more renders, and show how many were started, which go on; the next time close."""
+        if not self._is_starting:
+            super().reject()
+            return
         for starter in (self._checks, self._starts):
             starter.blockSignals(True)
             starter.cancel()
-        super().reject()
+        started, total = self._starts.started, self._starts.total
+        which = (
+            f"{started:,} of {total:,} renders were started, and go on."
+            if started
+            else "Nothing was started."
+        )
+        self._show_problems(f"Stopped: {which}", self._starts.problems)
 
     def _check_output(self, planned: PlannedRender) -> None:
         assert self._outputs is not None
@@ -325,6 +335,7 @@ class StartProgressDialog(QDialog):
 
     def _on_ended(self) -> None:
         if not self._starts.problems:
+            self._is_starting = False
             self.accept()
             return
         self._show_problems(
@@ -332,6 +343,7 @@ class StartProgressDialog(QDialog):
         )
 
     def _show_problems(self, first: str, problems: Sequence[str]) -> None:
+        self._is_starting = False
         more = len(problems) - _MAX_PROBLEMS
         lines = [first, *problems[:_MAX_PROBLEMS], *([f"… and {more:,} more"] if more > 0 else [])]
         self.text.setText("\n\n".join(lines))
