@@ -208,6 +208,7 @@ class Server:
             self._journal_writer.check_file()
             self._check_data_root()
             self._key_limits.tick()
+            self._wire.close_endless()
 
     def _check_data_root(self) -> None:
         """End the session if another user's folder has taken the place of the data root."""

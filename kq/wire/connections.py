@@ -30,19 +30,25 @@ class Connections:
         """The role of each other connection's key."""
         self._limited: dict[str, OrderedDict[int, int]] = {}
         """By role of a limited key: its connections with their numbers of messages, last heard last."""
+        self.messages: dict[int, int] = {}
+        """By connection: how many messages of it were taken."""
 
     def __len__(self) -> int:
-        return len(self._silent) + len(self._roles)
+        return len(self.messages)
 
     def __contains__(self, fd: int) -> bool:
-        return fd in self._roles or fd in self._silent
+        return fd in self.messages
 
     def accepted(self, fd: int) -> list[int]:
         """Note a new connection. Without a message, the oldest connections have to give way."""
         self.closed(fd)  # of an earlier connection with this descriptor
         self._silent[fd] = None
+        self.messages[fd] = 0
         over = max(len(self._silent) - self._max_silent, 0)
-        return [self._silent.popitem(last=False)[0] for _ in range(over)]
+        to_close = list(self._silent)[:over]
+        for each in to_close:
+            self.closed(each)
+        return to_close
 
     def heard(self, fd: int, role: str, most: int | None) -> list[int]:
         """Note a message. Of too many connections of one key, the one not heard for longest has to give way.
@@ -53,8 +59,9 @@ class Connections:
         """
         if fd not in self:
             return []
+        self.messages[fd] += 1
         if self._roles.get(fd) != role:
-            self.closed(fd)
+            self._forget_role(fd)
             self._roles[fd] = role
             if most is None:
                 return []
@@ -73,6 +80,14 @@ class Connections:
 
     def closed(self, fd: int) -> None:
         """Forget a connection that has ended."""
+        self.messages.pop(fd, None)
+        self._forget_role(fd)
+
+    def role(self, fd: int) -> str:
+        """The role of a connection's key; empty while it is not known."""
+        return self._roles.get(fd, "")
+
+    def _forget_role(self, fd: int) -> None:
         self._silent.pop(fd, None)
         role = self._roles.pop(fd, None)
         if role in self._limited:

@@ -17,7 +17,7 @@ import zmq
 from .. import messages as m
 from ..errors import MalformedMessage, Refused
 from .connections import Connections
-from .frames import FrameDecoder, VersionMismatch, encode
+from .frames import MAX_MESSAGE_BYTES, FrameDecoder, VersionMismatch, encode
 from .key_limits import KeyLimits
 from .keys import ZAP_DOMAIN, Authenticator, KeyPair
 from .receive import first_frame, whole_message
@@ -33,6 +33,7 @@ from .sockets import (
     new_socket,
     set_keepalive,
 )
+from .unfinished import UnfinishedMessages, received_by, resident_bytes
 
 __all__ = ["Incoming", "ServerWire"]
 
@@ -54,6 +55,10 @@ such limit: the journal is written once for all that are queued."""
 _SOCKET = int(zmq.SRCFD)
 _FORGET_AFTER_S = 30
 """A connection is dropped when its peer does not respond for so long. It may just be slow to read."""
+_MAX_UNFINISHED_BYTES = 128 << 20
+"""Most bytes of unfinished messages of all connections to one port."""
+_GROWTH_BYTES = 4 << 20
+"""When the program has grown by so much, it is checked whether an unfinished message is the reason."""
 T = TypeVar("T")
 
 
@@ -109,6 +114,16 @@ class ServerWire:
             most = _MAX_SUBSCRIPTIONS if socket is self._broadcast else None
             self._connections[socket] = Connections(_MAX_SILENT, most)
             self._monitors[socket] = self._new_monitor(socket)
+        self._unfinished = {
+            socket: UnfinishedMessages(2 * most, _MAX_UNFINISHED_BYTES)
+            for socket, most in (
+                (self._request, MAX_MESSAGE_BYTES),
+                (self._update, _MAX_UPDATE_BYTES),
+                (self._broadcast, _MAX_TOPIC_BYTES * _MAX_SUBSCRIPTIONS),
+            )
+        }
+        self._checked_memory = 0
+        """The program's memory in bytes when messages were checked last, or the lowest since."""
         self._ports: set[int] = set()
         """All ports that were ever bound."""
         self._requests: FrameDecoder[m.RequestMessage] = FrameDecoder(m.RequestMessage)
@@ -251,6 +266,24 @@ class ServerWire:
         for each in connections.heard(fd, role, self._key_limits.max_connections(role)):
             self._close_connection(each)
             self._key_limits.refuse(role, "too many connections or subscriptions")
+
+    def close_endless(self) -> None:
+        """Close connections that send a message without end. To be called every second or so; Linux only.
+
+        ZeroMQ keeps the frames of a message until it is complete, and has no limit for their number.
+        """
+        memory = resident_bytes()
+        if memory < self._checked_memory + _GROWTH_BYTES:
+            self._checked_memory = min(memory, self._checked_memory)
+            return
+        self._checked_memory = memory
+        for socket, unfinished in self._unfinished.items():
+            connections = self._connections[socket]
+            for fd in unfinished.check(received_by(connections.messages)):
+                role = connections.role(fd)
+                connections.closed(fd)
+                self._close_connection(fd)
+                self._key_limits.refuse(role, "a message without end")
 
     def _close_connection(self, fd: int) -> None:
         """Have ZeroMQ find that the peer is gone: it has no call to close one connection.
