@@ -98,7 +98,10 @@ def _bytes_received(fd: int) -> int | None:
 
 def resident_bytes() -> int:
     """Return this program's memory in bytes; 0 where that is not known."""
+    if sys.platform != "linux":
+        return 0
     try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, AttributeError):
-        return 0  # not Linux
+        pages = int(Path("/proc/self/statm").read_bytes().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
