@@ -95,3 +95,43 @@ def look_at(prim: Any, position: Vector3, target: Vector3, up_axis: str) -> bool
     matrix = Gf.Matrix4d(1).SetLookAt(eye, centre, up).GetInverse()
     UsdGeom.Xformable(prim).MakeMatrixXform().Set(matrix)
     return True
+
+
+def clear_place(prim: Any, frame: float, suffix: str) -> list[Any]:
+    """Clear the prim's transform; returns the scales it had, as operations for `scale_again`.
+
+    Args:
+        prim: what is going to be placed anew.
+        frame: when a matrix is read for its scale.
+        suffix: name of the operation that is made for the scale of a matrix.
+    """
+    xformable = UsdGeom.Xformable(prim)
+    scales = []
+    for op in xformable.GetOrderedXformOps():
+        if op.GetOpType() in _SCALES:
+            scales.append(op)
+        elif op.GetOpType() == UsdGeom.XformOp.TypeTransform:
+            scale = Gf.Transform(op.GetOpTransform(frame)).GetScale()
+            if not Gf.IsClose(scale, Gf.Vec3d(1), 1e-6):
+                made = xformable.AddScaleOp(UsdGeom.XformOp.PrecisionDouble, f"{suffix}{len(scales)}")
+                made.Set(scale)
+                scales.append(made)
+    xformable.ClearXformOpOrder()
+    return scales
+
+
+def scale_again(prim: Any, scales: list[Any]) -> None:
+    """Add the operations of `clear_place` to a prim that was placed since."""
+    xformable = UsdGeom.Xformable(prim)
+    if scales:
+        xformable.SetXformOpOrder([*xformable.GetOrderedXformOps(), *scales])
+
+
+_SCALES = frozenset(
+    (
+        UsdGeom.XformOp.TypeScale,
+        UsdGeom.XformOp.TypeScaleX,
+        UsdGeom.XformOp.TypeScaleY,
+        UsdGeom.XformOp.TypeScaleZ,
+    )
+)

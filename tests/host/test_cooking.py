@@ -196,7 +196,7 @@ def test_a_light_or_camera_that_the_file_has_is_moved(node: str, usd_type: str, 
     """The node's place replaces its own, whatever its transform was made of."""
     file = tmp_path / "scene.usda"
     in_file = Usd.Stage.CreateNew(str(file))
-    UsdGeom.Xformable(in_file.DefinePrim("/Rig/It", usd_type)).MakeMatrixXform().Set(Gf.Matrix4d(7))
+    UsdGeom.Xformable(in_file.DefinePrim("/Rig/It", usd_type)).MakeMatrixXform().Set(Gf.Matrix4d(1))
     in_file.Save()
     graph, made = scene_with(
         node, path="/Rig/It", position=(1.0, 2.0, 3.0), aim="rotation", rotate=(0.0, 90.0, 0.0)
@@ -206,6 +206,33 @@ def test_a_light_or_camera_that_the_file_has_is_moved(node: str, usd_type: str, 
     matrix = UsdGeom.Xformable(stage.GetPrimAtPath("/Rig/It")).GetLocalTransformation()
     assert Gf.IsClose(matrix.ExtractTranslation(), Gf.Vec3d(1, 2, 3), 1e-6)
     assert Gf.IsClose(matrix.TransformDir(Gf.Vec3d(0, 0, -1)), Gf.Vec3d(-1, 0, 0), 1e-6)
+
+
+@pytest.mark.parametrize("aim", ["rotation", "target"])
+@pytest.mark.parametrize("op", ["matrix", "scale"])
+def test_a_light_that_is_moved_keeps_its_scale(aim: str, op: str, tmp_path: Path) -> None:
+    """It is the size of many lights that files have."""
+    file = tmp_path / "scene.usda"
+    in_file = Usd.Stage.CreateNew(str(file))
+    lamp = UsdGeom.Xformable(in_file.DefinePrim("/Lamp", "RectLight"))
+    if op == "matrix":
+        lamp.MakeMatrixXform().Set(Gf.Matrix4d().SetScale(Gf.Vec3d(2, 3, 1)))
+    else:
+        lamp.AddTranslateOp().Set(Gf.Vec3d(9, 9, 9))
+        lamp.AddScaleOp().Set(Gf.Vec3f(2, 3, 1))
+    in_file.Save()
+    graph, made = scene_with(
+        "Light",
+        path="/Lamp",
+        position=(0.0, 0.0, 5.0),
+        target=(0.0, 0.0, 0.0),
+        rotate=(0.0, 0.0, 0.0),
+        aim=aim,
+    )
+    graph.node("UsdIn").set_value("file", str(file))
+    stage = cooking.cook(graph, made.name, 1).stage
+    matrix = UsdGeom.Xformable(stage.GetPrimAtPath("/Lamp")).GetLocalTransformation()
+    assert Gf.IsClose(matrix, Gf.Matrix4d().SetScale(Gf.Vec3d(2, 3, 1)).SetTranslateOnly((0, 0, 5)), 1e-6)
 
 
 def test_a_mesh_light_can_be_changed(tmp_path: Path) -> None:

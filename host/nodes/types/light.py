@@ -8,7 +8,7 @@ from pxr import Gf, Sdf, UsdGeom, UsdLux
 
 from ..node_type import CookContext, NodeType
 from ..parameters import Kind, ParameterSpec
-from ..placement import look_at, overrides_prim, place, scene_path
+from ..placement import clear_place, look_at, overrides_prim, place, scale_again, scene_path
 
 _KINDS: dict[str, Any] = {
     "rect": UsdLux.RectLight,
@@ -42,8 +42,10 @@ def _cook(context: CookContext) -> None:
     else:
         light = _KINDS[kind](context.stage.OverridePrim(path))
     if writes("position", "aim", "target", "rotate"):
-        UsdGeom.Xformable(light.GetPrim()).ClearXformOpOrder()
+        # The size of a light that a file has may be in its scale.
+        scales = clear_place(light.GetPrim(), context.frame, context.node.name)
         _place(context, light.GetPrim(), kind)
+        scale_again(light.GetPrim(), scales if overrides else [])
     if writes("intensity"):
         light.CreateIntensityAttr(context.number("intensity"))
     if writes("exposure"):

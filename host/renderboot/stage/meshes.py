@@ -117,9 +117,8 @@ class MeshReading:
             self._diagnostics.note("Loop subdivision is rendered as Catmull-Clark", self._path)
         levels = levels_for(self._control.counts)
         if levels < LEVELS:
-            self._diagnostics.warn(
-                f"Too many faces: subdivided {levels} times instead of {LEVELS}", self._path
-            )
+            times = ("not", "once")[levels]
+            self._diagnostics.note(f"Many faces: subdivided {times} instead of {LEVELS} times", self._path)
         if not levels or int(self._control.counts.min()) < 3:
             return None
         return Subdivision(self._control, self._sharpness(), levels)

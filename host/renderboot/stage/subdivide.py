@@ -13,8 +13,8 @@ from .mesh_parts import Ints, Topology, Values
 Floats = npt.NDArray[np.float64]
 
 LEVELS = 2
-MAX_FACES = 4_000_000
-"""The most faces of a refined mesh: larger meshes get fewer levels."""
+MAX_FACES = 250_000
+"""The most faces of a refined mesh. Larger meshes get fewer levels: their faces are small as they are."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,10 +17,13 @@ class MitsubaTextures(TextureLibrary):
         uv = place @ FLIP_V @ np.array(texture.uv_transform).reshape(3, 3) @ FLIP_V
         whole = np.eye(4)
         whole[:2, :2], whole[:2, 3] = uv[:2, :2], uv[:2, 2]
+        pixels = np.ascontiguousarray(values, np.float32)
+        if not np.isfinite(pixels).all():
+            pixels = np.nan_to_num(pixels)
         result: object = mi.load_dict(
             {
                 "type": "bitmap",
-                "bitmap": mi.Bitmap(np.ascontiguousarray(np.nan_to_num(values), np.float32)),
+                "bitmap": mi.Bitmap(pixels),
                 "raw": True,
                 # Half the memory of floats, and finer than 8-bit images.
                 "format": "fp16",
