@@ -209,16 +209,11 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
             ("number of retries", self.retries, MAX_RETRIES),
             ("timeout in seconds", self.timeout_s, MAX_SECONDS),
             ("silence in seconds", self.silence_s, MAX_SECONDS),
+            ("memory limit in MiB", self.memory_limit // 2**20, MAX_MEMORY_LIMIT // 2**20),
         ):
             # Infinity cannot be written as JSON in the journal; 0 is "no limit".
             if not 0 <= number <= largest:
                 raise BadInput(f"Invalid {label}: {number}. Use 0 (none) to {largest:,}")
-        if not 0 <= self.memory_limit <= MAX_MEMORY_LIMIT:
-            mebibyte = 2**20
-            raise BadInput(
-                f"Invalid memory limit: {self.memory_limit // mebibyte:,} MiB. "
-                f"Use 0 (none) to {MAX_MEMORY_LIMIT // mebibyte:,} MiB"
-            )
         if not 0 <= self.stop_signal <= MAX_SIGNAL:
             raise BadInput(f"the stop signal is {self.stop_signal}: use 0 (SIGTERM) to {MAX_SIGNAL}")
         check_priority(self.priority)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from NodeGraphQt.widgets.viewer import NodeViewer
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QGraphicsView
+from PySide6.QtWidgets import QGraphicsItem, QGraphicsView
 
 _KEYS = (
     Qt.Key.Key_Tab,
@@ -54,6 +54,7 @@ class Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self._take_modifiers(event.modifiers())
         super().mouseMoveEvent(event)
+        self._show_hint_whole()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._take_modifiers(event.modifiers())
@@ -83,10 +84,24 @@ class Viewer(NodeViewer):  # type: ignore[misc]  # NodeGraphQt has no types
             self.key_pressed.emit(int(event.key()))
             return
         super().keyPressEvent(event)
+        self._show_hint_whole()
 
     def focusNextPrevChild(self, next_child: bool) -> bool:
         """Tab opens the node menu here, as in Katana; Shift+Tab still leaves the panel."""
         return False if next_child else bool(super().focusNextPrevChild(next_child))
+
+    def _show_hint_whole(self) -> None:
+        """Move the hint about a modifier key into the view; it is at the pointer, which may be at an edge."""
+        hint = self._cursor_text
+        if not hint.isVisible():
+            return
+        # Its size is that of its letters, whatever the zoom.
+        hint.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
+        size, place = hint.boundingRect().size().toSize(), self.mapFromScene(hint.pos())
+        room = self.viewport().rect()
+        x = max(room.left(), min(place.x(), room.right() - size.width()))
+        y = max(room.top(), min(place.y(), room.bottom() - size.height()))
+        hint.setPos(self.mapToScene(x, y))
 
     def _take_modifiers(self, modifiers: Qt.KeyboardModifier) -> None:
         """Take the held keys from the event: NodeGraphQt remembers presses whose releases it missed."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QGraphicsTextItem, QGraphicsView
 from pytestqt.qtbot import QtBot
 
 from host.app.editors import FileEditor, IntegerEditor, NumberEditor, TextEditor, VectorEditor
@@ -135,6 +135,27 @@ def test_the_graph_takes_clicks_after_a_key_whose_release_it_missed(
     assert viewer.CTRL_state  # type: ignore[attr-defined]
     QApplication.sendEvent(viewer, QFocusEvent(QEvent.Type.FocusOut))
     assert not viewer.CTRL_state  # type: ignore[attr-defined]
+
+
+def test_the_hint_of_a_modifier_key_is_within_the_view(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """With the pointer in the lower right corner, too."""
+    desktop = make_desktop()
+    open_small(desktop)
+    tab = graph_tab()
+    viewer = tab.focusProxy()
+    assert isinstance(viewer, QGraphicsView)
+    room = tab.viewport.rect()
+    qtbot.keyPress(viewer, Qt.Key.Key_Control)
+    none, control = Qt.MouseButton.NoButton, Qt.KeyboardModifier.ControlModifier
+    send_mouse(tab, QEvent.Type.MouseMove, room.bottomRight(), none, control)
+    (hint,) = (
+        item
+        for item in viewer.scene().items()
+        if isinstance(item, QGraphicsTextItem) and "CTRL" in item.toPlainText()
+    )
+    assert hint.isVisible()
+    corner = viewer.mapFromScene(hint.pos())
+    assert room.contains(QRect(corner, hint.boundingRect().size().toSize()))
 
 
 def test_a_right_click_leaves_wires_and_ports_alone_and_edits_its_node(

@@ -83,8 +83,11 @@ def spec(**fields: object) -> JobSpec:
         ({"timeout_s": -0.5}, "Invalid timeout in seconds: -0.5. Use 0 (none) to 1,000,000,000"),
         ({"timeout_s": math.inf}, "Invalid timeout in seconds: inf. Use 0 (none) to 1,000,000,000"),
         ({"silence_s": math.nan}, "Invalid silence in seconds: nan. Use 0 (none) to 1,000,000,000"),
-        ({"memory_limit": -1}, "Invalid memory limit: -1 MiB. Use 0 (none) to 1,073,741,824 MiB"),
-        ({"memory_limit": 2**64}, "Invalid memory limit: 17,592,186,044,416 MiB. Use 0 (none) to 1,0"),
+        ({"memory_limit": -1}, "Invalid memory limit in MiB: -1. Use 0 (none) to 1,073,741,824"),
+        (
+            {"memory_limit": 2**64},
+            "Invalid memory limit in MiB: 17592186044416. Use 0 (none) to 1,073,741,824",
+        ),
         ({"priority": 1_000_001}, "Invalid priority: 1000001. Use -1000000 to 1000000"),
         ({"priority": -1_000_001}, "Invalid priority: -1000001. Use -1000000 to 1000000"),
         ({"after": ("aaaa",) * 1001}, "the job waits for 1,001 jobs: 1,000 are the most"),
