@@ -95,8 +95,9 @@ def _decode(content: io.BytesIO, form: str, fit: tuple[int, int] | None) -> Imag
     elif picture.mode == "F":
         picture = picture.point(lambda value: value * 255 + 0.5).convert("L")
     has_alpha = picture.has_transparency_data
-    if picture.mode != "RGB" or has_alpha:  # to convert to the same mode would be to copy
-        picture = picture.convert("RGBA" if has_alpha else "RGB")
+    mode = "RGBA" if has_alpha else "RGB"
+    if picture.mode != mode:  # to convert to the same mode would be to copy
+        picture = picture.convert(mode)
     if fit is not None:
         size = fitted(picture.width, picture.height, fit)
         is_smaller = size[0] < picture.width

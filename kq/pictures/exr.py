@@ -24,6 +24,7 @@ _MAX_PARTS = 256
 _FLOAT_BYTES = 4
 _ROWS = 256
 """Rows converted at once: the conversion needs several times their memory."""
+_STEPS = 65535
 _MAX_THREADS = 4
 """Each thread takes address space, which is limited."""
 
@@ -50,12 +51,18 @@ def read_exr(content: io.BytesIO, path: str, fit: tuple[int, int] | None = None)
     with _path_of(content, path) as name:
         pixels = _pixels(oiio, name, fit)
     height, width = pixels.shape[:2]
-    data = numpy.empty((height, width, 3), numpy.uint8)
+    data, table = numpy.empty((height, width, 3), numpy.uint8), _srgb_table(numpy)
     for top in range(0, height, _ROWS):
-        values = numpy.clip(numpy.nan_to_num(pixels[top : top + _ROWS], posinf=1.0, neginf=0.0), 0.0, 1.0)
-        values = numpy.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
-        data[top : top + _ROWS] = numpy.rint(values * 255)
+        values = numpy.fmin(numpy.fmax(pixels[top : top + _ROWS], 0.0), 1.0)  # what is no number becomes 0
+        data[top : top + _ROWS] = table[numpy.rint(values * _STEPS).astype(numpy.uint16)]
     return Image.fromarray(data)
+
+
+def _srgb_table(numpy: Any) -> Any:
+    """Return the 8 bits of sRGB for linear values of 0 to `_STEPS`: at most 0.05 of a step apart."""
+    values = numpy.arange(_STEPS + 1) / _STEPS
+    values = numpy.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+    return numpy.rint(values * 255).astype(numpy.uint8)
 
 
 @contextmanager

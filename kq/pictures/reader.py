@@ -95,7 +95,7 @@ class PictureReader:
         *,
         fit: tuple[int, int] | None = None,
         stamp: tuple[int, int] | None = None,
-        is_wanted: Callable[[], bool] = lambda: True,
+        is_wanted: Callable[[bool], bool] = lambda _is_file_read: True,
     ) -> Picture | None:
         """Read the picture at `path`.
 
@@ -103,7 +103,8 @@ class PictureReader:
             path: of the file.
             fit: scale the picture to fit into this width and height; None: do not scale.
             stamp: of the picture that was read before.
-            is_wanted: called some times a second; when it returns False, the process is killed.
+            is_wanted: called some times a second with whether the file has been read, else its folder has not
+                responded yet; when it returns False, the process is killed.
 
         Returns:
             The picture; None: its file still has `stamp`, or it is no longer wanted.
@@ -133,7 +134,7 @@ class PictureReader:
             else:
                 helper.child.close()
 
-    def _answer(self, helper: _Helper, is_wanted: Callable[[], bool]) -> Picture | None:
+    def _answer(self, helper: _Helper, is_wanted: Callable[[bool], bool]) -> Picture | None:
         """Wait for the last reply to a request."""
         end_s = time.monotonic() + self._timeout_s
         is_file_read = False
@@ -141,7 +142,7 @@ class PictureReader:
             try:
                 answer = helper.replies.get(timeout=_POLL_INTERVAL_S)
             except queue.Empty:
-                if not is_wanted():
+                if not is_wanted(is_file_read):
                     self._discard(helper)
                     return None
                 if time.monotonic() < end_s:

@@ -104,6 +104,20 @@ def test_a_share_that_hangs_holds_up_pictures_alone(
 
 
 @pytest.mark.timeout(120)
+def test_a_share_that_hangs_gives_way_to_the_picture_that_is_selected_next(
+    tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the time limit, which is never reached here."""
+    helper, requested = suspended_helper(tab, queue, settle, tmp_path, monkeypatch)
+    tab.pictures._reader._timeout_s = 1e6
+    tab.details.show_page("Picture")
+    settle(requested.is_set)
+    queue.set("job000001", picture=str(write_picture(tmp_path / "good.png")))
+    settle(lambda: "40 × 20" in tab.picture.title)
+    assert not helper.is_running()
+
+
+@pytest.mark.timeout(120)
 def test_the_panel_says_that_a_share_hangs(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

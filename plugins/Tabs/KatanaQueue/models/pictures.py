@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -21,6 +22,9 @@ MAX_KEPT = 2000
 """Most thumbnails of files that are kept."""
 REFRESH_INTERVAL_S = 1.0
 """Minimum time between two reads of a picture that is being rendered."""
+GAVE_WAY = "its folder did not respond, and another picture was read instead"
+PATIENCE_S = 2.0
+"""How long a folder may not respond while another whole picture is requested."""
 IDLE_S = 120.0
 """How long the process that decodes pictures is kept without any."""
 
@@ -150,25 +154,34 @@ class PictureLoader(FileThread):
             For a thumbnail: (image, None), or None if the file is unchanged or unreadable.
             For a whole picture: (image, ""), or (null image, error message).
         """
-        size = (QSizeF(THUMBNAIL) * self._ratio).toSize()
+        size, began_s = (QSizeF(THUMBNAIL) * self._ratio).toSize(), time.monotonic()
         try:
             picture = self._reader.read(
                 path,
                 fit=None if whole else (size.width(), size.height()),
                 stamp=None if whole else self._stamps.get(path),
-                is_wanted=lambda: not self._ending.is_set(),
+                is_wanted=lambda is_file_read: self._is_wanted(path, began_s, is_file_read),
             )
         except PictureError as error:
             # A thumbnail's file is perhaps half written: it is read again at the next change.
             return (QImage(), f"The picture {path} cannot be shown: {error}.") if whole else None
         if picture is None:
-            return None
+            return (QImage(), f"The picture {path} is not shown: {GAVE_WAY}.") if whole else None
         image = _image_of(picture)
         if whole:
             return image, ""
         self._stamps[path] = picture.stamp
         image.setDevicePixelRatio(self._ratio)
         return image, None
+
+    def _is_wanted(self, path: str, began_s: float, is_file_read: bool) -> bool:
+        """Whether to go on with a picture. A folder that does not respond gives way to a whole picture."""
+        if self._ending.is_set():
+            return False
+        if is_file_read or time.monotonic() - began_s < PATIENCE_S:
+            return True
+        with self._condition:
+            return not any(whole and other != path for other, whole in self._wanted)
 
     def _on_loaded(self, path: str, image: QImage, message: str | None) -> None:
         if message is not None:
