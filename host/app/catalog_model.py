@@ -94,7 +94,11 @@ class CatalogModel(QAbstractTableModel):
             return _text(item, column)
         if role == Qt.ItemDataRole.DecorationRole and column is Column.PICTURE:
             pixmap = item.getThumbnailPixmap()
-            return None if pixmap is None else QIcon(pixmap)  # a QIcon is scaled to the view's icon size
+            if pixmap is None:
+                return None
+            icon = QIcon(pixmap)  # a QIcon is scaled to the view's icon size
+            icon.addPixmap(pixmap, QIcon.Mode.Selected)  # else Qt tints the picture of a selected row
+            return icon
         if role == Qt.ItemDataRole.ForegroundRole and column is Column.STATE:
             return _COLORS.get(item.getRenderState())
         if role == Qt.ItemDataRole.ToolTipRole:

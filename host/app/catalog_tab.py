@@ -235,7 +235,9 @@ class CatalogTab(BaseTab):
     def _on_view_changed(self, _events: list[Any]) -> None:
         """Select the item in the Monitor's front view, unless the artist has selected another one."""
         before, key = self._front, CatalogAPI.GetPrimaryClientKey()
-        front = self._front = CatalogAPI.GetClientCatalogItems(key)[0]
+        front, back = CatalogAPI.GetClientCatalogItems(key)
+        self._front = front
+        self.end_compare.setEnabled(back is not None)
         is_editing = self.table.state() is QAbstractItemView.State.EditingState
         if front is None or is_editing or self.selected_items() not in ([], [before]):
             return

@@ -220,7 +220,9 @@ class Monitor(BaseTab):
             self._clear()
         self._render, self._other, self._other_render = render, None, None
         item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
-        CatalogAPI.Client._shown[CatalogAPI.kPrimaryView] = item
+        key = CatalogAPI.GetPrimaryClientKey()
+        if item is not None and CatalogAPI.GetClientCatalogItems(key)[0] != item:
+            CatalogAPI.SetClientCatalogItem(key, CatalogAPI.kPrimaryView, item)
         self._watch_finished = False
         self._clock.start()
         image = self._pictures.image(render.sequence_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -44,7 +44,8 @@ class PictureView(QWidget):
     """Shows one QImage, or two of them compared at full size.
 
     Wheel zooms at the pointer, middle or left drag pans, F fits, 1 shows one picture pixel per logical pixel.
-    In a wipe, a drag at the line moves the line. Qt's thread.
+    In a wipe, a drag at the line moves the line, and so do the arrow keys, faster with Shift. A back picture
+    of another size is scaled to fit into the front one, without distortion. Qt's thread.
 
     Signals:
         zoom_changed: the magnification, 1.0 for one picture pixel per logical pixel.
@@ -120,7 +121,7 @@ class PictureView(QWidget):
         self.update()
 
     def set_labels(self, front: str, back: str) -> None:
-        """Set the labels of the two pictures, drawn at the wipe line."""
+        """Set the labels of the two pictures, drawn while they are compared."""
         self._labels = (front, back)
         self.update()
 
@@ -217,37 +218,62 @@ class PictureView(QWidget):
             case Compare.FRONT:
                 painter.drawImage(rect, self._image)
             case Compare.BACK:
-                painter.drawImage(rect, self._back)
+                painter.drawImage(self._back_rect(), self._back)
             case Compare.DIFFERENCE:
                 if self._difference.isNull():
                     self._difference = difference(self._image, self._back)
                 painter.drawImage(rect, self._difference)
             case Compare.WIPE:
                 painter.drawImage(rect, self._image)
-                line = rect.left() + rect.width() * self._wipe
+                line = self._line()
                 painter.save()
                 painter.setClipRect(QRectF(line, rect.top(), rect.right() - line, rect.height()))
-                painter.drawImage(rect, self._back)
+                painter.fillRect(rect, _BACKGROUND)
+                painter.drawImage(self._back_rect(), self._back)
                 painter.restore()
                 painter.fillRect(QRectF(line - 1.0, rect.top(), 2.0, rect.height()), style.ACCENT)
-                self._paint_labels(painter, line)
+        if not self._back.isNull():
+            self._paint_labels(painter)
 
-    def _paint_labels(self, painter: QPainter, line: float) -> None:
+    def _line(self) -> float:
+        """The x of the wipe line."""
+        rect = self._picture_rect()
+        return rect.left() + rect.width() * self._wipe
+
+    def _back_rect(self) -> QRectF:
+        """Where the back picture is drawn."""
+        rect, part = self._picture_rect(), fitted(self._back.size(), self._image.size())
+        scale = rect.width() / self._image.width()
+        return QRectF(
+            rect.topLeft() + part.topLeft() * scale, QSizeF(part.width() * scale, part.height() * scale)
+        )
+
+    def shown_labels(self) -> tuple[str, str]:
+        """The labels of the two pictures, each with its size where the sizes differ."""
         front, back = self._labels
-        metrics = painter.fontMetrics()
-        for text, x in ((front, line - 10.0 - metrics.horizontalAdvance(front)), (back, line + 10.0)):
-            if not text:
-                continue
-            box = QRectF(x - 4.0, 6.0, metrics.horizontalAdvance(text) + 8.0, metrics.height() + 4.0)
-            painter.fillRect(box, QColor(0, 0, 0, 170))
-            painter.setPen(QColor(230, 230, 230))
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+        if self._back.isNull() or self._back.size() == self._image.size():
+            return front, back
+        return _with_size(front, self._image), _with_size(back, self._back)
+
+    def _paint_labels(self, painter: QPainter) -> None:
+        front, back = self.shown_labels()
+        corner = max(self._picture_rect().left(), 0.0) + 10.0
+        match self._compare:
+            case Compare.FRONT:
+                _paint_label(painter, front, corner)
+            case Compare.BACK:
+                _paint_label(painter, back, corner)
+            case Compare.DIFFERENCE:
+                _paint_label(painter, f"Difference × 4:  {front}  −  {back}", corner)
+            case Compare.WIPE:
+                line = self._line()
+                _paint_label(painter, front, line - 10.0 - painter.fontMetrics().horizontalAdvance(front))
+                _paint_label(painter, back, line + 10.0)
 
     def _near_wipe(self, position: QPointF) -> bool:
         if self._compare is not Compare.WIPE or self._image.isNull():
             return False
-        rect = self._picture_rect()
-        return abs(position.x() - (rect.left() + rect.width() * self._wipe)) <= _WIPE_REACH
+        return abs(position.x() - self._line()) <= _WIPE_REACH
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -304,25 +330,68 @@ class PictureView(QWidget):
             self.fit()
         elif event.key() == Qt.Key.Key_1:
             self.show_actual_size()
+        elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right) and self._compare is Compare.WIPE:
+            step = 0.1 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 0.01
+            step = -step if event.key() == Qt.Key.Key_Left else step
+            self._wipe = min(max(self._wipe + step, 0.0), 1.0)
+            self.update()
         else:
             super().keyPressEvent(event)
 
     def _pixel(self, position: QPointF) -> str:
+        """Return place and colour of the pixel that is drawn at `position`, of whichever picture that is."""
         if self._image.isNull():
             return ""
-        point = self._to_picture(position)
+        image, rect = self._image, self._picture_rect()
+        if self._compare is Compare.DIFFERENCE:
+            image = self._difference
+        elif self._compare is Compare.BACK or (
+            self._compare is Compare.WIPE and position.x() >= self._line()
+        ):
+            image, rect = self._back, self._back_rect()
+        point = (position - rect.topLeft()) * (image.width() / rect.width())
         x, y = int(point.x()), int(point.y())
-        if not (point.x() >= 0 and point.y() >= 0 and self._image.valid(x, y)):
+        if not (point.x() >= 0 and point.y() >= 0 and image.valid(x, y)):
             return ""
-        color = self._image.pixelColor(x, y)
+        color = image.pixelColor(x, y)
         return f"x {x}  y {y}    R {color.redF():.3f}  G {color.greenF():.3f}  B {color.blueF():.3f}"
 
 
+def fitted(size: QSize, area: QSize) -> QRectF:
+    """Return the centred part of `area` that a picture of `size` fills when it is scaled to fit into it."""
+    scaled = QSizeF(size).scaled(QSizeF(area), Qt.AspectRatioMode.KeepAspectRatio)
+    corner = QPointF((area.width() - scaled.width()) / 2, (area.height() - scaled.height()) / 2)
+    return QRectF(corner, scaled)
+
+
+def _with_size(label: str, image: QImage) -> str:
+    return f"{label}, {image.width()} × {image.height()}"
+
+
+def _paint_label(painter: QPainter, text: str, x: float) -> None:
+    if not text:
+        return
+    metrics = painter.fontMetrics()
+    box = QRectF(x - 4.0, 6.0, metrics.horizontalAdvance(text) + 8.0, metrics.height() + 4.0)
+    painter.fillRect(box, QColor(0, 0, 0, 170))
+    painter.setPen(QColor(230, 230, 230))
+    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+
+
 def difference(front: QImage, back: QImage) -> QImage:
-    """Return the absolute difference of two images times four; `back` is scaled to the size of `front`."""
+    """Return the absolute difference of two images times four; `back` is scaled to fit into `front`."""
     wanted = QImage.Format.Format_RGB32
     result = front.convertToFormat(wanted)
-    other = back if back.size() == front.size() else back.scaled(front.size())
+    other = back
+    if back.size() != front.size():
+        other = QImage(front.size(), wanted)
+        other.fill(Qt.GlobalColor.black)
+        painter = QPainter(other)
+        try:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(fitted(back.size(), front.size()), back)
+        finally:
+            painter.end()
     painter = QPainter(result)
     try:
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Difference)

@@ -85,7 +85,7 @@ QWidget:disabled { color: %(dim)s; }
 QFrame { border: 1px solid %(line)s; }
 QLabel { border: 0; }
 QAbstractItemView::item { padding: 1px; }
-QAbstractItemView::item:focus { border: 1px solid %(accent)s; padding: 0; }
+QListView::item:focus, QTableWidget::item:focus { border: 1px solid %(accent)s; padding: 0; }
 QAbstractItemView::item:selected { background: %(selection)s; }
 QPushButton:checked { background: %(selection)s; }
 QSplitter::handle { background: %(line)s; }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from host.app.catalog_model import Column
 from host.app.catalog_tab import CatalogTab
 from host.app.desktop import Desktop
-from host.app.picture_view import Compare, difference
+from host.app.picture_view import _BACKGROUND, Compare, PictureView, difference
 from host.app.render_state import Phase, Render
 from host.Katana import CatalogAPI, KatanaFile
 from host.Katana.UI4.App import Tabs
@@ -197,8 +197,11 @@ def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot:
     [back] = [
         action for action in tab.build_menu([tab.model.item(1)]).actions() if "Compare" in action.text()
     ]
+    assert not tab.end_compare.isEnabled()
+    qtbot.waitUntil(lambda: tab.selected_items() == [tab.model.item(0)])  # what the Monitor shows
     back.trigger()
     view = monitor().view
+    qtbot.waitUntil(tab.end_compare.isEnabled)
     qtbot.waitUntil(lambda: view.compare is Compare.WIPE)
     line = QPoint(round(view.width() / 2), round(view.height() / 2))
     qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=line)
@@ -229,6 +232,43 @@ def test_the_difference_is_black_where_two_pictures_agree() -> None:
     result = difference(front, back)
     assert result.pixelColor(0, 0) == QColor(0, 0, 0)
     assert result.pixelColor(1, 0) == QColor(40, 0, 255)
+
+
+def test_pictures_of_two_sizes_are_compared_without_distortion(qtbot: QtBot) -> None:
+    """The back one is fitted into the front one; labels have sizes; the readout is of what is seen."""
+    front, back = (QImage(*size, QImage.Format.Format_RGB32) for size in ((200, 200), (200, 100)))
+    front.fill(QColor(255, 0, 0))
+    back.fill(QColor(0, 255, 0))
+    view = PictureView()
+    qtbot.addWidget(view)
+    view.resize(400, 400)
+    view.set_image(front)
+    view.fit()
+    view.set_labels("A", "B")
+    assert view.shown_labels() == ("A", "B")
+    view.set_back(back)
+    assert view.shown_labels() == ("A, 200 × 200", "B, 200 × 100")
+    view.set_compare(Compare.WIPE)
+    shown = view.grab().toImage()
+    scale = shown.width() / 400
+    colors = [
+        shown.pixelColor(round(x * scale), round(y * scale)).getRgb()[:3]
+        for x, y in ((150, 300), (250, 200), (250, 50), (250, 350))
+    ]
+    outside = _BACKGROUND.getRgb()[:3]
+    assert colors == [(255, 0, 0), (0, 255, 0), outside, outside]
+    assert "R 1.000" in view._pixel(QPointF(150, 200)) and "G 1.000" in view._pixel(QPointF(250, 200))
+    assert view._pixel(QPointF(250, 50)) == ""
+    before = view.wipe
+    qtbot.keyClick(view, Qt.Key.Key_Left)
+    qtbot.keyClick(view, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert view.wipe == pytest.approx(before - 0.11)
+    view.set_compare(Compare.BACK)
+    assert "G 1.000" in view._pixel(QPointF(150, 200))
+    result = difference(front, back)
+    assert result.pixelColor(100, 10) == QColor(255, 0, 0) and result.pixelColor(100, 100) == QColor(
+        255, 255, 0
+    )
 
 
 def test_catalog_items_are_noted_pinned_kept_and_cleared(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
