@@ -5,6 +5,7 @@ What to do next is decided by the state machine in attempt_machine.py; this modu
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -46,8 +47,7 @@ class Attempt:
 
     The Agent's loop calls `start` once, then `step` whenever `next_step_s` has passed or `wake_fd` is
     readable, until `ending` is set. No method blocks, except that `start` and `step` may take some seconds to
-    end processes that a command, or a standby process, has left behind, or to
-    read a standby process's last output.
+    end a standby process or what a command has left behind, or to read a standby process's last output.
 
     Attributes:
         order: what to run.
@@ -131,15 +131,18 @@ class Attempt:
     def start(self) -> None:
         """Open the log and start the first command, or offer the attempt to a standby process.
 
-        Raises nothing: if a command cannot be started, the attempt ends as failed, at once or after retries
-        while the machine lacks resources. If the log cannot be opened, the commands run without one, and
-        `ending` has a warning.
+        If a command cannot be started, the attempt ends as failed, at once or after retries while the machine
+        lacks resources. If the log cannot be opened, the commands run without one, and `ending` has a warning.
+
+        Raises:
+            OSError: neither the log nor the null device can be opened: this process has no descriptor left.
         """
         try:
             self._log_fd = open_to_append(self.order.log_file, create_folder=True)
         except OSError as error:
             self._log_problem = f"it ran without its log: {error.strerror} ({self.order.log_file})"
             self._log_fd = os.open(os.devnull, os.O_WRONLY)
+            self._next_read_at = math.inf  # what is in the file, if anything, is not this attempt's
         for warning in self.order.warnings:
             write_note(self._log_fd, f"warning: {warning}")
         if self._standby is not None:
@@ -178,6 +181,7 @@ class Attempt:
             times += self._next_read_at, self._next_log_check_at
         if self._machine.outcome is None:
             times.append(self._limits.deadline)
+        # Nothing is due once `ending` is set, and the loop needs no waiting then.
         return max(min((each for each in times if each is not None), default=now) - now, 0.0)
 
     def step(self, now: float) -> bool:
@@ -353,8 +357,6 @@ class Attempt:
 
     def _read(self, now: float) -> bool:
         """Read what is new in the log. Returns whether progress, picture or warnings have changed."""
-        if self._log_problem:
-            return False  # what is in the file is not this attempt's
         if self._reader is None:
             self._reader = OutputReader(self.order.log_file, self._patterns())
         before, cpu_before_s = self.update, time.thread_time()

@@ -106,7 +106,8 @@ class Tunnel:
         """Handle a new connection to a remote port. On paramiko's thread, which may wait only briefly."""
         local_port = self._local_port_of.get(remote_address[1])
         with self._lock:
-            is_accepted = local_port is not None and self._connection_count < MAX_CONNECTIONS
+            has_room = self._connection_count < MAX_CONNECTIONS and not self._closed
+            is_accepted = local_port is not None and has_room
             self._connection_count += is_accepted
         if local_port is None or not is_accepted:
             close_quietly(channel)

@@ -28,7 +28,7 @@ class AgentLinks:
         self._roles: dict[str, str] = {}
         """By Agent id: the role of its key. Callers reject its messages if they came with another key."""
         self._waiting: dict[str, list[str]] = {}
-        """By role: ids of the Agents that were refused because their key had its maximum number of Agents."""
+        """By role: ids of Agents that were refused because their key had its maximum number of Agents."""
 
     def __len__(self) -> int:
         """The number of Agents whose role is known."""
@@ -64,7 +64,8 @@ class AgentLinks:
     def set_route(self, agent_id: str, routing_id: bytes, role: str) -> bool:
         """Set the id by which an Agent's connection is addressed, and its key's role.
 
-        Returns whether the routing id is new or another one: the Agent has connected or reconnected.
+        Returns whether the id was unknown or another one: the Agent has connected or reconnected, or a message
+        to it could not be sent.
         """
         has_changed = self._routes.get(agent_id) != routing_id
         self._routes[agent_id] = routing_id

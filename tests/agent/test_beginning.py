@@ -123,6 +123,9 @@ def test_a_log_that_cannot_be_opened_is_not_read_either(
     (tmp_path / "log").write_text("ALF_PROGRESS 90%\nerror: no licence\n")
     attempt = attempt_of(tmp_path, str(tmp_path), "sh", "-c", "sleep 1; exit 3")
     attempt.start()
+    later = time.monotonic() + 0.5
+    attempt.step(later)
+    assert attempt.next_step_s(later) > 0, "the Agent's loop would spin"
     ending = finish(attempt)
     assert (ending.progress, ending.outcome) == (None, Outcome.FAILED)
     assert "licence" not in ending.reason

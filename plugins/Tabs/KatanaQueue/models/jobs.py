@@ -293,7 +293,7 @@ class JobsModel(QAbstractTableModel):
         return self._expanded.locate(row)[1]
 
     def is_on_farm(self, row: int) -> bool:
-        """Return whether the job in `row` was submitted to a farm instead of the queue."""
+        """Return whether the job in `row`, or the job of the task in it, was submitted to a farm."""
         job = self._jobs.get(self.job_id(row))
         return job is not None and bool(job.farm)
 
