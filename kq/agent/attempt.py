@@ -132,7 +132,7 @@ class Attempt:
         """Open the log and start the first command, or offer the attempt to a standby process.
 
         If a command cannot be started, the attempt ends as failed, at once or after retries while the machine
-        lacks resources. If the log cannot be opened, the commands run without one, and `ending` has a warning.
+        lacks resources. If the log cannot be opened, the commands run without it: `ending` has a warning.
 
         Raises:
             OSError: neither the log nor the null device can be opened: this process has no descriptor left.

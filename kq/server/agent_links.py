@@ -64,8 +64,8 @@ class AgentLinks:
     def set_route(self, agent_id: str, routing_id: bytes, role: str) -> bool:
         """Set the id by which an Agent's connection is addressed, and its key's role.
 
-        Returns whether the id was unknown or another one: the Agent has connected or reconnected, or a message
-        to it could not be sent.
+        Returns whether the id was unknown or another one: the Agent has connected or reconnected, or a
+        message to it could not be sent.
         """
         has_changed = self._routes.get(agent_id) != routing_id
         self._routes[agent_id] = routing_id
