@@ -335,7 +335,7 @@ def test_a_task_that_waits_says_why_in_its_own_row(model: JobsModel, qtbot: Any)
     received: list[tuple[int, int]] = []
     model.dataChanged.connect(lambda first, last: received.append((first.row(), last.row())))
     model.apply(change([msgspec.structs.replace(running, tasks_running=2)]))
-    assert shown_texts() == [None, *["runs 2 at a time, as it was submitted"] * 3]
+    assert shown_texts() == [None, *["runs 2 tasks at a time, as it was submitted"] * 3]
     assert received == [(0, 4)]
 
 
