@@ -263,8 +263,8 @@ class Monitor(BaseTab):
 
     def _clear(self) -> None:
         self._view.clear()
-        self._size.setText("")
-        self._zoom.setText("")
+        for label in (self._size, self._zoom, self._pixel):
+            label.setText("")
         self._problem = ""
         self._watcher.forget()  # two jobs may write the same file, for example after a resubmission
 

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
+from host.app import failure_reason
 from host.app.catalog_model import Column
 from host.app.catalog_tab import CatalogTab
 from host.app.desktop import Desktop
@@ -63,6 +64,7 @@ def test_nothing_of_an_earlier_picture_is_left_under_another_header(
     desktop = make_desktop()
     open_small(desktop)
     first = rendered(desktop, qtbot)
+    monitor().view.pixel_hovered.emit("x 1  y 1")
     farm = next(
         action.menu()
         for action in graph_tab().build_node_menu(active_scene().graph.node("Render")).actions()
@@ -72,6 +74,7 @@ def test_nothing_of_an_earlier_picture_is_left_under_another_header(
     farm.actions()[2].trigger()  # Disk Render, without an Output
     assert desktop.renders.renders[-1].phase is Phase.REFUSED
     assert monitor().view.image.isNull() and "not submitted" in monitor().view.notice
+    assert not monitor()._zoom.text() and not monitor()._pixel.text()
 
     active_scene().graph.node("RenderSettings").set_value("samples", 20000)
     trigger_preview("Render")
@@ -221,6 +224,16 @@ def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot:
     qtbot.waitUntil(lambda: monitor().shown_render is first)
     tab.end_compare.click()
     qtbot.waitUntil(lambda: view.compare is Compare.FRONT)
+
+
+def test_the_reason_of_a_crash_is_no_line_that_reports_progress(tmp_path: Path) -> None:
+    """A log that names no failure is said to name none."""
+    log = tmp_path / "log"
+    log.write_text("scene translated\nALF_PROGRESS 25%\nkq_picture: /a/preview.png\n")
+    reason = failure_reason.reason(str(log))
+    assert "scene translated" in reason and "kq_picture" not in reason and "without an error" in reason
+    log.write_text("scene translated\nERROR: no light\nkq_picture: /a/preview.png\n")
+    assert failure_reason.reason(str(log)) == "ERROR: no light"
 
 
 def test_the_difference_is_black_where_two_pictures_agree() -> None:
