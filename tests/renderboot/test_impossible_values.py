@@ -164,3 +164,52 @@ def test_what_has_no_size_does_no_harm(stage: Usd.Stage, scale: tuple[float, flo
     pixels = draw(stage)
     assert np.isfinite(pixels).all()
     assert at(pixels, 1.8, -1.8) == pytest.approx([1, 1, 1])
+
+
+@pytest.mark.parametrize("far", [1e12, ENDLESS])
+def test_a_far_end_that_is_endless_hides_nothing(stage: Usd.Stage, far: float) -> None:
+    """Renderers keep the near end in proportion to the far one, which would be beyond the scene."""
+    near_and_far = stage.GetPrimAtPath("/World/Camera").GetAttribute("clippingRange")
+    near_and_far.Set(Gf.Vec2f(0.1, 100.0))
+    wanted = draw(stage, width=8, height=8, camera="/World/Camera")
+    near_and_far.Set(Gf.Vec2f(0.1, far))
+    assert draw(stage, width=8, height=8, camera="/World/Camera") == pytest.approx(wanted, abs=0.02)
+
+
+@pytest.mark.parametrize("near_and_far", [(NAN, ENDLESS), (ENDLESS, ENDLESS), (-1.0, ENDLESS)])
+def test_ends_of_a_camera_that_are_no_numbers_are_replaced(
+    stage: Usd.Stage, near_and_far: tuple[float, float]
+) -> None:
+    """The card is drawn as without them."""
+    wanted = draw(stage, width=8, height=8, camera="/World/Camera")
+    stage.GetPrimAtPath("/World/Camera").GetAttribute("clippingRange").Set(Gf.Vec2f(*near_and_far))
+    assert draw(stage, width=8, height=8, camera="/World/Camera") == pytest.approx(wanted, abs=0.02)
+
+
+@pytest.mark.parametrize("temperature", [NAN, ENDLESS, -ENDLESS])
+def test_a_colour_temperature_that_is_no_number_is_named(stage: Usd.Stage, temperature: float) -> None:
+    """USD's own function would end the process."""
+    light = UsdLux.SphereLight.Define(stage, "/World/Lamp")
+    light.CreateEnableColorTemperatureAttr(True)
+    light.CreateColorTemperatureAttr(temperature)
+    assert "temperature is not finite is skipped: /World/Lamp" in read(stage)[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("SphereLight", "radius"),
+        ("RectLight", "width"),
+        ("RectLight", "height"),
+        ("DiskLight", "radius"),
+        ("CylinderLight", "radius"),
+        ("CylinderLight", "length"),
+        ("DistantLight", "angle"),
+    ],
+)
+@pytest.mark.parametrize("size", [NAN, ENDLESS])
+def test_a_light_of_no_size_that_can_be_is_named(stage: Usd.Stage, kind: str, name: str, size: float) -> None:
+    """And the rest of the scene is drawn."""
+    stage.DefinePrim("/World/Lamp", kind).GetAttribute(f"inputs:{name}").Set(size)
+    assert "/World/Lamp" in read(stage)[1]
+    assert np.isfinite(draw(stage, width=8, height=8, samples=1)).all()

@@ -103,6 +103,18 @@ def test_a_missing_texture_is_named_with_its_prim() -> None:
     assert _material(stage)[0].diffuse_colour == (1, 0, 1)
 
 
+@pytest.mark.parametrize("name", ["wrapS", "wrapT", "sourceColorSpace"])
+def test_an_unknown_word_of_a_texture_is_named(tmp_path: Path, name: str) -> None:
+    """The texture is drawn as without it."""
+    stage = new_stage()
+    material = add_material(stage, "/World/M")
+    image = write_image(tmp_path / "red.png", [[(255, 0, 0)]])
+    texture = add_texture(stage, "/World/M", "diffuseColor", str(image))
+    texture.CreateInput(name, Sdf.ValueTypeNames.Token).Set("bogus")
+    _card_with(stage, material)
+    assert "'bogus' is unknown" in _material(stage)[1]
+
+
 def test_display_colour_can_drive_a_surface() -> None:
     """UsdPrimvarReader_float3 on diffuseColor."""
     stage = new_stage()

@@ -36,6 +36,17 @@ def test_invisible_and_guide_prims_are_not_seen() -> None:
     assert [mesh.path for mesh in read(stage)[0].root.meshes] == ["/World/Shown", "/World/render/Child"]
 
 
+def test_an_unknown_purpose_is_named() -> None:
+    """What has it is not drawn; what has another beneath it is."""
+    stage = new_stage()
+    UsdGeom.Xform.Define(stage, "/World/Odd").GetPurposeAttr().Set("zebra")
+    add_sphere(stage, "/World/Odd/Child")
+    add_sphere(stage, "/World/Odd/Drawn").CreatePurposeAttr(UsdGeom.Tokens.render)
+    scene, said = read(stage)
+    assert [mesh.path for mesh in scene.root.meshes] == ["/World/Odd/Drawn"]
+    assert "The purpose 'zebra' is unknown: skipped: /World/Odd" in said
+
+
 def test_render_settings_may_ask_for_proxies() -> None:
     """includedPurposes overrules the default."""
     stage = new_stage()

@@ -16,6 +16,10 @@ _THREE_QUARTER = (0.75, 0.5, 1.0)
 """Direction from the scene to the default camera: right, up, front."""
 _MAX_OPTICS = 1e9
 """Tenths of a scene unit."""
+_MAX_PROPORTION = 1e6
+"""Of the far clipping distance to the near one."""
+_FAR_MARGIN = 100.0
+"""Of a far clipping distance, for lights that are outside the scene's bounding box."""
 _NEAREST = 1e-3
 _FRAMING_MARGIN = 1.08
 
@@ -84,10 +88,25 @@ def _mend(optics: Gf.Camera, path: str, diagnostics: Diagnostics) -> None:
     if not 0.0 < near < far:
         wrong.append("clippingRange")
         # An orthographic camera may begin behind itself; here it begins where it is.
-        near = near if near > 0.0 else _NEAREST
+        near = near if 0.0 < near < MAX_DISTANCE else _NEAREST
         optics.clippingRange = Gf.Range1f(near, far if far > near else near + default.clippingRange.max)
     if wrong:
         diagnostics.warn(f"Values of the camera that cannot be rendered: {', '.join(wrong)}", path)
+
+
+def with_far_in_reach(camera: Camera, low: Matrix, high: Matrix) -> Camera:
+    """Bring a far clipping plane that is out of proportion nearer; renderers would move the near one away.
+
+    Args:
+        camera: As authored.
+        low: Minimum corner of the scene in world space.
+        high: Maximum corner.
+    """
+    if camera.far <= _MAX_PROPORTION * camera.near:
+        return camera
+    eye = camera.transform[:3, 3]
+    reach = float(np.linalg.norm(np.maximum(np.abs(low - eye), np.abs(high - eye))))
+    return replace(camera, far=max(2.0 * camera.near, min(camera.far, _FAR_MARGIN * reach)))
 
 
 def conform(camera: Camera, aspect: float, policy: str) -> Camera:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
@@ -66,17 +67,25 @@ class LightReader:
         api = UsdLux.LightAPI(prim)
         emission = self._emission(api)
         if not all(math.isfinite(component) for component in emission):
-            self._diagnostics.warn("A light whose intensity or colour is not finite is skipped", path)
+            self._diagnostics.warn(
+                "A light whose intensity, colour or temperature is not finite is skipped", path
+            )
             return None
         if max(emission) <= 0.0:
             self._diagnostics.note("A light with no intensity gives no light", path)
             return None
-        return read(prim, transform, emission)
+        light = read(prim, transform, emission)
+        if light is not None and not _is_finite(light):
+            self._diagnostics.warn("A light whose size is not finite is skipped", path)
+            return None
+        return light
 
     def _emission(self, api: UsdLux.LightAPI) -> Colour:
         colour = np.array(get(api.GetColorAttr(), self._time, (1.0, 1.0, 1.0)), np.float64)
         if get(api.GetEnableColorTemperatureAttr(), self._time, False):
             kelvin = float(get(api.GetColorTemperatureAttr(), self._time, 6500.0))
+            if not math.isfinite(kelvin):
+                return (math.nan, math.nan, math.nan)  # USD would crash
             colour = colour * np.array(UsdLux.BlackbodyTemperatureAsRgb(kelvin))
         intensity = float(get(api.GetIntensityAttr(), self._time, 1.0))
         exposure = float(get(api.GetExposureAttr(), self._time, 0.0))
@@ -208,6 +217,12 @@ class LightReader:
             return None
         wrap: Wrap = "repeat" if wrap_u else "clamp"
         return ImageTexture(file, str(prim.GetPath()), wrap_s=wrap, wrap_t="clamp", fallback=_WHITE)
+
+
+def _is_finite(light: Light) -> bool:
+    """Whether all numbers of the light, its transform aside, are finite."""
+    values = (getattr(light, field.name) for field in fields(light) if field.name != "transform")
+    return all(np.isfinite(value).all() for value in values if isinstance(value, float | tuple))
 
 
 def _times(colour: Colour, factor: float) -> Colour:

@@ -14,7 +14,7 @@ from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
-from .cameras import conform, framing_camera, read_camera
+from .cameras import conform, framing_camera, read_camera, with_far_in_reach
 from .changed_values import with_changed_values
 from .kept import KeptMeshes, Reading
 from .not_rendered import mention_not_rendered
@@ -115,7 +115,7 @@ def _view(
         return framing_camera(bounds[0], bounds[1], aspect, up_is_z=_is_z_up(stage)), picture
     if settings.conform_policy == "adjustPixelAspectRatio":
         picture = replace(picture, pixel_aspect_ratio=_fitting_ratio(camera, picture))
-    camera = conform(camera, aspect, settings.conform_policy)
+    camera = with_far_in_reach(conform(camera, aspect, settings.conform_policy), *bounds)
     mention_not_rendered(stage.GetPrimAtPath(camera.path), time, diagnostics)
     return camera, picture
 

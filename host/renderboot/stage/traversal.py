@@ -26,6 +26,7 @@ from .place import Place
 from .primvars import PrimvarReader
 from .values import WrongTypeError, get, matrix_of
 
+_PURPOSES = ("", *UsdGeom.Imageable.GetOrderedPurposeTokens())
 _UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
 
 
@@ -146,7 +147,12 @@ class StageWalk:
         if not np.isfinite(matrix).all():
             self._diagnostics.warn("A transform that is not finite: the prim is skipped", str(prim.GetPath()))
             return None
-        return Place(matrix, imageable.ComputePurposeInfo(above.purpose))
+        purpose = imageable.ComputePurposeInfo(above.purpose)
+        if purpose.purpose not in _PURPOSES:
+            self._diagnostics.warn(
+                f"The purpose '{purpose.purpose}' is unknown: skipped", str(prim.GetPath())
+            )
+        return Place(matrix, purpose)
 
     def is_included(self, place: Place) -> bool:
         """Whether prims of this purpose are rendered."""

@@ -16,6 +16,7 @@ Four = tuple[float, float, float, float]
 
 _MISSING: Four = (0.5, 0.5, 0.5, 1.0)
 _WRAPS: dict[str, Wrap] = {"repeat": "repeat", "mirror": "mirror", "clamp": "clamp", "black": "black"}
+_COLOUR_SPACES: dict[str, ColourSpace] = {"sRGB": "srgb", "raw": "linear", "auto": "auto"}
 TEXTURE_INPUTS = frozenset(("file", "st", "wrapS", "wrapT", "fallback", "scale", "bias", "sourceColorSpace"))
 
 
@@ -54,7 +55,7 @@ class TextureReader:
             output=output if output in ("r", "g", "b", "a") else "rgb",
             wrap_s=self._wrap(shader, "wrapS"),
             wrap_t=self._wrap(shader, "wrapT"),
-            colour_space=_colour_space(value_of(shader, "sourceColorSpace", self._time)),
+            colour_space=self._colour_space(shader),
             scale=self._four(shader, "scale") or (1.0, 1.0, 1.0, 1.0),
             bias=self._four(shader, "bias") or (0.0, 0.0, 0.0, 0.0),
             fallback=fallback,
@@ -87,7 +88,15 @@ class TextureReader:
             )
             return "repeat"
         # useMetadata, the default too: what is read here carries no such metadata, and that is black.
+        if str(value) not in (*_WRAPS, "useMetadata", "None"):
+            self._diagnostics.warn(f"The wrap mode '{value}' is unknown: black", str(shader.GetPath()))
         return _WRAPS.get(str(value), "black")
+
+    def _colour_space(self, shader: UsdShade.Shader) -> ColourSpace:
+        value = str(value_of(shader, "sourceColorSpace", self._time) or "auto")
+        if value not in _COLOUR_SPACES:
+            self._diagnostics.warn(f"The colour space '{value}' is unknown: auto", str(shader.GetPath()))
+        return _COLOUR_SPACES.get(value, "auto")
 
     def _coordinates(self, shader: UsdShade.Shader) -> tuple[str, tuple[float, float], tuple[float, ...]]:
         """Return the uv primvar's name, its fallback, and all 2D transforms as one 3 by 3 matrix, by rows."""
@@ -130,11 +139,3 @@ class TextureReader:
         rotate = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         move = np.array([[1, 0, translation[0]], [0, 1, translation[1]], [0, 0, 1]])
         return move @ rotate @ np.diag([scale[0], scale[1], 1.0])
-
-
-def _colour_space(value: Any) -> ColourSpace:
-    if value == "sRGB":
-        return "srgb"
-    if value == "raw":
-        return "linear"
-    return "auto"
