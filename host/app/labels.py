@@ -11,10 +11,14 @@ _LEAST_WIDTH = 40
 
 
 class ElidedLabel(QLabel):
-    """One line of plain text; what has no room is cut in the middle and shown as a tool tip. Qt's thread."""
+    """One line of plain text; what has no room is cut in the middle and shown as a tool tip. Qt's thread.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    `least_width`: in pixels; a shorter text is never cut.
+    """
+
+    def __init__(self, parent: QWidget | None = None, least_width: int = _LEAST_WIDTH) -> None:
         super().__init__(parent)
+        self._least_width = least_width
         self.setTextFormat(Qt.TextFormat.PlainText)
 
     def setText(self, text: str) -> None:
@@ -23,7 +27,7 @@ class ElidedLabel(QLabel):
 
     def minimumSizeHint(self) -> QSize:
         hint = super().sizeHint()
-        return QSize(min(hint.width(), _LEAST_WIDTH), hint.height())
+        return QSize(min(hint.width(), self._least_width), hint.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
