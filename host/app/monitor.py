@@ -31,8 +31,7 @@ _JOB_SELECTED_EVENT = "katana_queue_job_selected"
 """Queued by a farm plug-in's tab when another job or task is selected, or one of its facts has changed."""
 _MAX_FACT = 60
 """Longer texts of a picture's header are cut to this many characters."""
-_TITLE_WIDTH = 110
-"""In pixels: the node's name is cut only after the camera and the samples, which are less telling."""
+_TITLE_WIDTH = 110  # pixels: camera and samples are cut before the node's name
 _VIEW_CHANGED_EVENT = "catalog_clientViewChanged"
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
@@ -90,9 +89,7 @@ class Monitor(BaseTab):
         self._view = PictureView(self)
         self.setFocusProxy(self._view)
         self._title = ElidedLabel(self, least_width=_TITLE_WIDTH)
-        bold = self._title.font()
-        bold.setBold(True)
-        self._title.setFont(bold)
+        self._title.setStyleSheet("font-weight: bold")
         self._frame = QLabel(self)
         self._details = ElidedLabel(self)
         self._details.setProperty("role", "dim")
