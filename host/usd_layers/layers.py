@@ -10,13 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pxr import Ar, Sdf, Tf, Usd
+from pxr import Ar, Sdf, Tf, Usd, Vt
 
 from ..usd_errors import words
 from .mtlx_layer import MaterialXError, fill_from_materialx
 
 _PROBLEM = "katanaQueueProblem"
-"""Key of the metadata of a layer that is empty because its file cannot be read: why."""
+"""Key of the metadata of a substitute: what is wrong with its file."""
 
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -102,18 +102,15 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 def problems(stage: Usd.Stage) -> list[str]:
     """What composing the stage found missing or wrong: messages for the artist."""
-    left_out = {
-        layer.identifier: str(layer.customLayerData[_PROBLEM])
-        for layer in stage.GetUsedLayers()
-        if layer.anonymous and _PROBLEM in layer.customLayerData
-    }
-    # What refers to a prim of such a layer fails as well.
+    used = [layer for layer in stage.GetUsedLayers() if layer.anonymous and _PROBLEM in layer.customLayerData]
+    # What refers to a prim of an empty layer fails as well.
+    empty = [layer.identifier for layer in used if not layer.rootPrims]
     errors = [
         words(error)
         for error in stage.GetCompositionErrors()
-        if not any(f"@{identifier}@" in str(error) for identifier in left_out)
+        if not any(f"@{identifier}@" in str(error) for identifier in empty)
     ]
-    return [*sorted(left_out.values()), *errors]
+    return [*sorted(text for layer in used for text in layer.customLayerData[_PROBLEM]), *errors]
 
 
 def _substitute(path: str) -> Sdf.Layer | None:
@@ -123,18 +120,18 @@ def _substitute(path: str) -> Sdf.Layer | None:
     if not kind and not _is_materialx(file):
         return None
     layer = _substitute_of(file)
-    problem = ""
+    found: list[str] = []
     if kind:
         layer.Clear()
-        problem = f"'{file}' is {kind}, not a file: left out."
+        found = [f"'{file}' is {kind}, not a file: left out."]
     else:
         try:
-            fill_from_materialx(layer, file)
+            found = fill_from_materialx(layer, file)
         except MaterialXError as error:
             layer.Clear()
-            problem = f"The MaterialX file '{file}' cannot be read ({error}): left out."
-    if problem:
-        data: dict[str, Any] = {_PROBLEM: problem}
+            found = [f"The MaterialX file '{file}' cannot be read ({error}): left out."]
+    if found:
+        data: dict[str, Any] = {_PROBLEM: Vt.StringArray(found)}
         layer.customLayerData = data
     return layer
 

@@ -20,6 +20,7 @@ _TYPES = {
     "vector3": Sdf.ValueTypeNames.Float3,
     "vector4": Sdf.ValueTypeNames.Float4,
 }
+_SIZES = {"float": 1, "color3": 3, "color4": 4, "vector2": 2, "vector3": 3, "vector4": 4}
 _VECTORS: dict[int, Any] = {2: Gf.Vec2f, 3: Gf.Vec3f, 4: Gf.Vec4f}
 
 
@@ -27,29 +28,44 @@ class MaterialXError(Exception):
     """A .mtlx file cannot be used; the text gives the reason."""
 
 
-def fill_from_materialx(layer: Sdf.Layer, path: str) -> None:
+def fill_from_materialx(layer: Sdf.Layer, path: str) -> list[str]:
     """Have the layer hold the file's materials below /MaterialX/Materials, with the nodes that they use.
 
     Args:
         layer: in memory; what it held is gone.
         path: of the file, or of one within a package (`package.usdz[look.mtlx]`).
 
+    Returns:
+        What is in the file and not in the layer.
+
     Raises:
         MaterialXError: The file cannot be read, or the MaterialX package is not installed.
     """
     document = _document(path)
+    layer.Clear()
+    try:
+        return _fill(Usd.Stage.Open(layer), document, path)
+    except RecursionError as error:
+        raise MaterialXError("its nodes are connected too deeply") from error
+
+
+def _fill(stage: Usd.Stage, document: Any, path: str) -> list[str]:
     import MaterialX as mx  # noqa: N813
 
-    layer.Clear()
-    stage = Usd.Stage.Open(layer)
-    root = stage.DefinePrim("/MaterialX")
-    stage.SetDefaultPrim(root)
+    stage.SetDefaultPrim(stage.DefinePrim("/MaterialX"))
+    left_out: list[str] = []
     for node in document.getMaterialNodes():
         material = UsdShade.Material.Define(stage, f"/MaterialX/Materials/{_name(node)}")
-        writer = _Writer(stage, material, path)
+        writer = _Writer(stage, material, path, left_out)
         for shader in mx.getShaderNodes(node):
             made = writer.node(shader)
             material.CreateSurfaceOutput("mtlx").ConnectToSource(made.ConnectableAPI(), "out")
+        for kind in (mx.DISPLACEMENT_SHADER_TYPE_STRING, mx.VOLUME_SHADER_TYPE_STRING):
+            left_out += [
+                f"The {kind} '{shader.getName()}' of the MaterialX material '{node.getName()}' is not drawn."
+                for shader in mx.getShaderNodes(node, kind)
+            ]
+    return left_out
 
 
 def _document(path: str) -> Any:
@@ -104,10 +120,11 @@ def _beside(path: str, name: str) -> str:
 
 
 class _Writer:
-    def __init__(self, stage: Usd.Stage, material: UsdShade.Material, file: str) -> None:
+    def __init__(self, stage: Usd.Stage, material: UsdShade.Material, file: str, left_out: list[str]) -> None:
         self._stage = stage
         self._material = material
         self._file = file
+        self._left_out = left_out
         self._made: dict[str, UsdShade.Shader] = {}
 
     def node(self, node: Any) -> UsdShade.Shader:
@@ -137,14 +154,21 @@ class _Writer:
             return
         interface = given.getInterfaceInput() if hasattr(given, "getInterfaceInput") else None
         text = str((interface or given).getResolvedValueString())
-        value = self._value(str(given.getType()), text)
-        if value is not None:
-            made.Set(value)
+        try:
+            value = self._value(str(given.getType()), text)
+            if value is not None:
+                made.Set(value)
+        except (ValueError, OverflowError, Tf.ErrorException):
+            self._left_out.append(
+                f"The value '{text}' of the MaterialX input '{given.getNamePath()}' is no {given.getType()}: "
+                "left out."
+            )
         space = str(given.getActiveColorSpace())
         if space:
             made.GetAttr().SetColorSpace(space)
 
     def _value(self, kind: str, text: str) -> object | None:
+        """The text as a value of the type, None where there is none; raises ValueError, OverflowError."""
         if not text:
             return None
         if kind == "filename":
@@ -154,17 +178,12 @@ class _Writer:
             return text
         if kind == "boolean":
             return text == "true"
-        try:
-            numbers = [float(word) for word in text.split(",")]
-        except ValueError:
-            return None
+        numbers = [float(word) for word in text.split(",")]
         if kind == "integer":
             return int(numbers[0])
-        if len(numbers) == 1:
-            return numbers[0]
-        if len(numbers) not in _VECTORS:
-            return None
-        vector: object = _VECTORS[len(numbers)](*numbers)
+        if len(numbers) != _SIZES[kind]:
+            raise ValueError(text)
+        vector: object = numbers[0] if len(numbers) == 1 else _VECTORS[len(numbers)](*numbers)
         return vector
 
 

@@ -160,6 +160,44 @@ def test_materialx_files_that_cannot_be_read_are_named(
     assert stage.GetPrimAtPath("/Ball")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("RED, 0.5, 0.25", "0.5", "'0.5' of the MaterialX input 'Surface/base_color' is no color3"),
+        ("RED, 0.5, 0.25", "1, 2", "'1, 2' of the MaterialX input"),
+        ("RED, 0.5, 0.25", "red", "'red' of the MaterialX input"),
+        (
+            "  </surfacematerial>",
+            '<input name="displacementshader" type="displacementshader" nodename="Bumps" />'
+            '</surfacematerial><displacement name="Bumps" type="displacementshader" />',
+            "The displacementshader 'Bumps' of the MaterialX material 'Glow' is not",
+        ),
+    ],
+)
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_left_out_of_a_materialx_file_is_named(
+    way: Way, old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    """And the rest of the file is read."""
+    (tmp_path / "look.mtlx").write_text(LOOK.replace(old, new).replace("RED", "0.75"))
+    stage, warnings = way(scene_of(tmp_path, "./look.mtlx"))
+    assert any(said in text for text in warnings), warnings
+    assert stage.GetPrimAtPath("/Looks/mtlx/Materials/Glow/Surface")
+
+
+def test_materialx_nodes_that_are_connected_too_deeply_are_named(tmp_path: Path) -> None:
+    """Deeper than Python's stack."""
+    nodes = "".join(
+        f'<sqrt name="n{i}" type="color3"><input name="in" type="color3" nodename="n{i + 1}" /></sqrt>'
+        for i in range(3000)
+    )
+    text = LOOK.replace('value="RED, 0.5, 0.25"', 'nodename="n0"')
+    (tmp_path / "look.mtlx").write_text(text.replace("</materialx>", f"{nodes}</materialx>"))
+    stage, warnings = alone(scene_of(tmp_path, "./look.mtlx"))
+    assert any("look.mtlx' cannot be read (its nodes are connected too deeply)" in text for text in warnings)
+    assert stage.GetPrimAtPath("/Ball")
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_pipe_is_left_out(way: Way, tmp_path: Path) -> None:
