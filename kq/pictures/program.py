@@ -37,10 +37,14 @@ _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 
 def main() -> NoReturn:
     """Serve requests until the input ends."""
-    output = os.dup(_OUTPUT)
+    source, output = os.dup(_INPUT), os.dup(_OUTPUT)
     os.dup2(_ERRORS, _OUTPUT)  # whatever a library prints there must not be taken for a reply
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    # On Windows a library that looks at its input while it is loaded (numpy's do) would wait for `_receive`.
+    os.dup2(nowhere, _INPUT)
+    os.close(nowhere)
     requests: queue.SimpleQueue[ReadRequest] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(requests,), name="kq-requests", daemon=True).start()
+    threading.Thread(target=_receive, args=(source, requests), name="kq-requests", daemon=True).start()
     _limit_resources()
     try:
         from . import decoding  # noqa: F401  # before the first request, for which it takes 50 ms
@@ -54,11 +58,11 @@ def main() -> NoReturn:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _receive(requests: queue.SimpleQueue[ReadRequest]) -> None:
+def _receive(source: int, requests: queue.SimpleQueue[ReadRequest]) -> None:
     """Take requests in on a thread, so that the end of the desktop ends a decoder at work."""
     decoder = msgspec.json.Decoder(ReadRequest)
     try:
-        with open(_INPUT, "rb", closefd=False) as lines:
+        with open(source, "rb") as lines:
             for line in lines:
                 requests.put(decoder.decode(line))
     finally:
