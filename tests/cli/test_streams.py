@@ -34,7 +34,7 @@ def test_a_full_disk_takes_no_output(queue: LiveQueue, command: str) -> None:
     queue.await_job(job_id)
     done = shell(queue, f"kq {command.replace('ID', job_id)} >/dev/full")
     assert done.returncode == 2
-    assert done.stderr == "kq: the output cannot be written: No space left on device\n"
+    assert done.stderr.startswith("kq: ") and "No space left on device" in done.stderr
 
 
 @posix

@@ -83,7 +83,7 @@ def test_removing_a_job_that_was_not_completed_cancels_what_waited_for_it() -> N
     q.submit("cccc", name="sea", after=("bbbb",))
     q.remove("aaaa")
     record = q.core.job_record("bbbb")
-    assert (record.state, record.reason) == ("Cancelled", "sky was removed, for which it waited")
+    assert record.state == "Cancelled" and record.reason.startswith("sky was removed")
     assert q.reason("cccc") == "waits for name of bbbb (Cancelled)"
     q.start("bbbb")
     assert assigned(q.register("r1")) == [("r1", "bbbb", 0)]
@@ -96,7 +96,7 @@ def test_a_job_cannot_wait_for_one_that_is_not_there() -> None:
     q.submit("aaaa")
     q.remove("aaaa")
     for before in ("gone", "bbbb", "aaaa"):
-        with pytest.raises(NotFound, match=f"there is no job {before} to wait for"):
+        with pytest.raises(NotFound, match=f"job {before} "):
             q.submit("bbbb", after=(before,))
     assert q.core.job_ids() == ["aaaa"]
 

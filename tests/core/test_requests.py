@@ -194,7 +194,7 @@ def test_an_agent_that_is_ended_gives_its_task_back_without_a_mark() -> None:
     q.feed(ev.AgentEndRequested(("r2",)))
     q.gone("r2", "exit code 0")
     assert q.state("job1") is TaskState.WAITING
-    assert q.reason("job1") == "its Agent was ended (it was asked to end); waits again"
+    assert "its Agent was ended" in q.reason("job1")
     with pytest.raises(NotFound, match="there is no Agent r2"):
         q.feed(ev.AgentEndRequested(("r2",)))
 

@@ -15,7 +15,7 @@ from kq.core.instructions import (
     TasksReset,
 )
 from kq.errors import NotFound
-from kq.states import TaskState
+from kq.states import TaskState, WaitReason
 from tests.core.driver import Driver, assigned, only
 
 # --- stop ---------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_starting_what_is_being_stopped_waits_for_it_to_be_gone() -> None:
     q.submit("job1")
     q.stop("job1")
     assert q.start("job1") == [JobChanged("job1")]
-    assert q.reason("job1") == "starts again when its running tasks have stopped"
+    assert q.core.job_record("job1").wait_reason is WaitReason.RESTART
     assert q.start("job1") == []
     assert q.state("job1") is TaskState.STOPPING
     assert assigned(q.end("r1", "job1/0/1", "stopped")) == [("r1", "job1", 0)]

