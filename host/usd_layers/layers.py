@@ -13,6 +13,7 @@ from typing import Any
 from pxr import Ar, Sdf, Tf, Usd, Vt
 
 from ..usd_errors import words
+from .asset_paths import leave_out_irregular
 from .mtlx_layer import MaterialXError, fill_from_materialx
 
 _PROBLEM = "katanaQueueProblem"
@@ -73,7 +74,7 @@ def _freshened(layer: Sdf.Layer) -> list[str]:
     source = layer
     if not layer.anonymous:
         now = _stamp(layer.realPath)
-        if _stamps.setdefault(layer.identifier, now) != now:
+        if _stamps.setdefault(layer.identifier, now) != now or _left_out.get(layer.identifier):
             source = Sdf.Layer.OpenAsAnonymous(layer.identifier)
             _stamps[layer.identifier] = now
     paths = []
@@ -83,6 +84,8 @@ def _freshened(layer: Sdf.Layer) -> list[str]:
         if instead and instead.identifier != path:
             source.UpdateCompositionAssetDependency(asset, instead.identifier)
         paths.append(instead.identifier if instead else path)
+    if not layer.anonymous:
+        _left_out[layer.identifier] = leave_out_irregular(source, layer.identifier, not_regular)
     if source is not layer:
         layer.TransferContent(source)
     return paths
@@ -90,6 +93,10 @@ def _freshened(layer: Sdf.Layer) -> list[str]:
 
 _stamps: dict[str, tuple[int, int] | None] = {}
 """Time in ns and size of the files when they were read, by the identifier of the layer."""
+
+
+_left_out: dict[str, list[str]] = {}
+"""Messages about asset paths that are left out, by the identifier of the layer that names them."""
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
@@ -110,7 +117,9 @@ def problems(stage: Usd.Stage) -> list[str]:
         for error in stage.GetCompositionErrors()
         if not any(f"@{identifier}@" in str(error) for identifier in empty)
     ]
-    return [*sorted(text for layer in used for text in layer.customLayerData[_PROBLEM]), *errors]
+    paths = {each for layer in stage.GetUsedLayers() for each in _left_out.get(layer.identifier, ())}
+    substitutes = sorted(text for layer in used for text in layer.customLayerData[_PROBLEM])
+    return [*substitutes, *sorted(paths), *errors]
 
 
 def _substitute(path: str) -> Sdf.Layer | None:

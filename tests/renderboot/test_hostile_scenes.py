@@ -54,6 +54,109 @@ def test_what_is_no_file_is_left_out(tmp_path: Path, what: str) -> None:
     assert "is a named pipe" in ended.lines[-1]
 
 
+PIPES = """#usda 1.0
+(defaultPrim = "W")
+def Xform "W" {
+    def Sphere "c1" (
+        clips = { dictionary default = {
+            asset[] assetPaths = [@HERE/pipe.usda@]
+            string primPath = "/s"
+            double2[] active = [(0, 0)]
+            double2[] times = [(0, 0), (1, 1)]
+        } }
+    ) {
+        double radius
+    }
+    def Sphere "c2" (
+        clips = { dictionary default = {
+            asset[] assetPaths = [@HERE/clip.usda@]
+            asset manifestAssetPath = @HERE/pipe.usda@
+            string primPath = "/s"
+            double2[] active = [(0, 0)]
+            double2[] times = [(0, 0), (1, 1)]
+        } }
+    ) {
+        double radius
+    }
+    def Sphere "c3" (
+        clips = { dictionary default = {
+            string templateAssetPath = "HERE/pipe.###.usda"
+            double templateStartTime = 1
+            double templateEndTime = 1
+            double templateStride = 1
+            string primPath = "/s"
+        } }
+    ) {
+        double radius
+    }
+    def DomeLight "dome" {
+        asset inputs:texture:file = @HERE/pipe.png@
+    }
+    def SphereLight "light" ( prepend apiSchemas = ["ShapingAPI"] ) {
+        asset inputs:shaping:ies:file = @HERE/pipe.ies@
+    }
+    def Volume "v" {
+        rel field:d = </W/v/d>
+        def OpenVDBAsset "d" {
+            asset filePath = @HERE/pipe.vdb@
+        }
+    }
+    def "z" ( references = @HERE/pipe.usdz@ ) {}
+    def "variants" (
+        variants = { string v = "x" }
+        prepend variantSets = "v"
+    ) {
+        variantSet "v" = {
+            "x" ( payload = @HERE/pipe.usda@ ) {
+            }
+        }
+    }
+    TEXTURED
+}
+"""
+TEXTURED = """
+    def Material "NAME" {
+        token outputs:surface.connect = </W/NAME/S.outputs:surface>
+        def Shader "S" {
+            uniform token info:id = "UsdPreviewSurface"
+            color3f inputs:diffuseColor.connect = </W/NAME/T.outputs:rgb>
+            token outputs:surface
+        }
+        def Shader "T" {
+            uniform token info:id = "UsdUVTexture"
+            asset inputs:file = @HERE/FILE@
+            float3 outputs:rgb
+        }
+    }
+    def Sphere "on_NAME" ( prepend apiSchemas = ["MaterialBindingAPI"] ) {
+        rel material:binding = </W/NAME>
+    }
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("form", ["usda", "usdc", "usdz"])
+def test_a_pipe_is_read_nowhere_in_a_scene(tmp_path: Path, form: str) -> None:
+    """As value clips, their manifest and template, textures, tiles, a package, a volume, in a variant."""
+    for name in ("usda", "001.usda", "png", "1001.png", "usdz", "vdb", "ies"):
+        os.mkfifo(tmp_path / f"pipe.{name}")
+    (tmp_path / "clip.usda").write_text('#usda 1.0\ndef "s" {\ndouble radius.timeSamples = {0: 2}\n}\n')
+    files = {"plain": "pipe.png", "tiles": "pipe.<UDIM>.png", "packed": "pipe.usdz[a.png]"}
+    textured = "".join(TEXTURED.replace("NAME", name).replace("FILE", file) for name, file in files.items())
+    text = PIPES.replace("TEXTURED", textured).replace("HERE", str(tmp_path))
+    (tmp_path / "scene.usda").write_text(text)
+    scene = tmp_path / f"scene.{form}"
+    if form == "usdc":
+        Sdf.Layer.FindOrOpen(str(tmp_path / "scene.usda")).Export(str(scene))
+    elif form == "usdz":
+        with Sdf.ZipFileWriter.CreateNew(str(scene)) as package:
+            package.AddFile(str(tmp_path / "scene.usda"), "scene.usda")
+    ended = _run("-geolib3OpTree", scene, "-renderOutputFile", tmp_path / "a.png", *SMALL)
+    assert ended.code == 0, ended.text
+    for name in ("pipe.usda", "pipe.001.usda", "pipe.usdz"):
+        assert any(f"{name}' is a named pipe" in line for line in ended.lines), (name, ended.text)
+
+
 def test_names_of_a_scene_say_nothing_to_other_programs(tmp_path: Path) -> None:
     """A shader's id and a texture's path that hold lines of our own log stay within their warning."""
     stage = new_stage()
