@@ -196,7 +196,7 @@ class TasksRequest(_Request, frozen=True, kw_only=True, tag="tasks"):
 
 
 class TaskStatesRequest(_Request, frozen=True, kw_only=True, tag="task-states"):
-    """Get only the state of each task of a job. Answer: TaskStatesReply."""
+    """Get only the state of each task of a job, and its frames written. Answer: TaskStatesReply."""
 
     job_id: str
 
@@ -280,6 +280,8 @@ class TasksReply(_Request, frozen=True, kw_only=True, tag="tasks-reply"):
 class TaskStatesReply(_Request, frozen=True, kw_only=True, tag="task-states-reply"):
     states: bytes
     """One byte per task: the index of its state among the members of TaskState."""
+    written: bytes = b""
+    """One byte per task: how many of its frames are written, at most 255; empty with a task a frame."""
 
 
 class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-reply"):

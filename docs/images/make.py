@@ -27,6 +27,17 @@ from host.app.desktop import Desktop  # noqa: E402
 from host.nodes.project import Project  # noqa: E402
 
 LONGEST_S = 900.0
+_FRAMES = '''"""Stands for a renderer of several frames; frames 7 and 18 fail."""
+import shutil, sys, time
+first, last, picture, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+for frame in range(first, last + 1):
+    time.sleep(0.5)
+    if frame in (7, 18):
+        sys.exit(f"Error: texture /show/tex/fog.{frame:04d}.tx does not exist")
+    shutil.copy(picture, f"{folder}/fog.{frame:04d}.png")
+    print(f"kq_picture: {folder}/fog.{frame:04d}.png")
+    print(f"Progress: {100 * (frame - first + 1) // (last - first + 1)}%", flush=True)
+'''
 SCENE = ROOT / "resources" / "scenes" / "sample.usda"
 
 _RENDER = '''"""Stands for a renderer: says how far it is, writes a picture, and may fail."""
@@ -149,6 +160,8 @@ class Pictures:
         tab = self.tab
         wait(lambda: len(tab.agents.agents()) == 2 and not tab.banner.isVisible(), "the tab")
         self.take("tab-empty", tab)
+        if self._wants("tab-chunks"):
+            self._chunks()
         if self._wants("desktop"):
             self._desktop_rendering()
         if self._wants("live"):
@@ -183,6 +196,30 @@ class Pictures:
         self._agents()
         self.client.stop_jobs(long)
         self._thousand()
+
+    def _chunks(self) -> None:
+        """A job of six frames a task, of which two tasks have failed half-way."""
+        from katana_queue.kq.api import JobSpec
+
+        script = self._folder / "frames.py"
+        script.write_text(_FRAMES)
+        given = (str(FOLDER / "live.png"), str(self._folder))
+        job_id, _ = self.client.submit(
+            JobSpec(
+                name="env_fog",
+                commands=((sys.executable, str(script), "{start}", "{end}", *given),),
+                frames="1-24",
+                chunk=6,
+                picture=f"{self._folder}/fog.####.png",
+            )
+        )
+        wait(lambda: self.client.job(job_id).tasks_failed == 2, "two failed tasks")
+        self.tab.view.show_job(job_id)
+        self.tab.model.expand(job_id)
+        pause(1500)
+        self.take("tab-chunks", self.tab)
+        wait(lambda: self.state(job_id) == "Failed", "the end of the frames")
+        self.client.remove_jobs([job_id])
 
     def _dialogs(self) -> None:
         """The dialogs that ask what is rendered, over a project with three nodes and two variables."""

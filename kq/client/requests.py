@@ -101,6 +101,16 @@ class ClientRequests:
             lambda number: m.TaskStatesRequest(request=number, job_id=job_id), lambda reply: reply.states
         )
 
+    def frame_states(self, job_id: str) -> Future[tuple[bytes, bytes]]:
+        """Get the states as `task_states`, and how many frames of each task are written, a byte each.
+
+        The latter is empty for a job of a task a frame, and counts nothing of tasks that are complete.
+        """
+        return self._ask(
+            lambda number: m.TaskStatesRequest(request=number, job_id=job_id),
+            lambda reply: (reply.states, reply.written),
+        )
+
     def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
         """Get the finished attempts of a job, or of one of its tasks."""
         return self._ask(

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..frame_selection import frames_written
 from ..records import AgentRecord, JobRecord, JobSpec, QueueRecord, TaskRecord
-from ..states import AgentState
+from ..states import AgentState, TaskState
 from . import attempts, pool, recovery, reports, requests
 from . import events as ev
 from . import instructions as do
@@ -86,6 +87,20 @@ class Core:
     def task_states(self, job_id: str) -> bytes:
         """Return one byte per task: the index of its state in `list(TaskState)`. Raises NotFound."""
         return bytes(self.state.job(job_id).states)
+
+    def frames_written(self, job_id: str) -> bytes:
+        """Return one byte per task: how many of its frames are written, where it has several and is not
+        complete; nothing for a job of a task a frame. Raises NotFound.
+        """
+        job = self.state.job(job_id)
+        if job.chunks is None or job.spec.chunk < 2:
+            return b""
+        written = bytearray(job.total)
+        for index, detail in job.details.items():
+            if detail.picture and detail.progress and job.task_state(index) is not TaskState.COMPLETED:
+                count = frames_written(job.spec, job.chunks[index], detail.picture, detail.progress)
+                written[index] = min(count, 255)
+        return bytes(written)
 
     def agent_ids(self) -> list[str]:
         """Return the ids of all Agents, in the order in which they were added."""

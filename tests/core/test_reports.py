@@ -34,6 +34,20 @@ def test_progress_picture_and_warning_are_the_tasks_and_the_jobs() -> None:
     assert (task.progress, task.picture, task.warning) == (0.5, "/tmp/a.png", "texture missing")
 
 
+def test_the_frames_written_of_tasks_that_have_several() -> None:
+    """Counted while a task runs and after it failed; nothing is sent for a job of a task a frame."""
+    q = Driver()
+    q.register("r1")
+    q.submit("job1", frames="1-8", chunk=4, commands=(("r", "{start}", "{end}"),), picture="/o/a.####.exr")
+    assert q.core.frames_written("job1") == bytes([0, 0])
+    q.feed(ev.AttemptProgressed("r1", "job1/0/1", 0.5, "/o/a.0002.exr"))
+    assert q.core.frames_written("job1") == bytes([2, 0])
+    q.end("r1", "job1/0/1", "failed", exit_code=1, picture="/o/a.0002.exr", progress=0.5)
+    assert q.core.frames_written("job1") == bytes([2, 0])
+    q.submit("job2", frames="1-8", commands=(("r", "{frame}"),))
+    assert q.core.frames_written("job2") == b""
+
+
 @pytest.mark.parametrize(("said", "shown"), [(-1.0, 0.0), (2.0, 1.0), (math.nan, None), (math.inf, 1.0)])
 def test_progress_is_limited_to_its_bounds(said: float, shown: float | None) -> None:
     """Renderers say 101%, and worse."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from host.app.frame_sequence import Order, in_order
 from kq.errors import BadInput
-from kq.frame_selection import RenderOrder, picture_file, select_frames
+from kq.frame_selection import RenderOrder, frames_written, picture_file, select_frames
 from kq.records import JobSpec
 
 _HOSTS = {RenderOrder.FIRST_TO_LAST: Order.FORWARD, RenderOrder.ENDS_FIRST: Order.HALVING}
@@ -90,3 +90,26 @@ def test_the_file_of_a_frame_of_a_chunk() -> None:
     movie = spec_of("1-10", picture="/out/a.{start}-{end}.mov")
     assert picture_file(movie, chunk, 7) == Path("/out/a.1-10.mov")
     assert picture_file(spec_of("1-10"), chunk, 7) is None
+
+
+@pytest.mark.parametrize(
+    ("picture", "progress", "written"),
+    [
+        ("/out/a.0011.exr", 0.1, 0),
+        ("/out/a.0011.exr", 0.25, 1),
+        ("/out/a.0012.exr", 0.25, 1),
+        ("/out/a.0012.png", 0.5, 2),
+        ("/out/a.0012.png", 0.49, 2),
+        ("/out/a.0012.png", 0.48, 1),
+        (r"C:\out\a.0012.exr", 0.99, 2),
+        ("/out/a.0014.exr", 0.1, 3),
+        ("/out/other.exr", 0.9, 0),
+        ("", 0.9, 0),
+    ],
+)
+def test_how_many_frames_of_a_task_are_written(picture: str, progress: float, written: int) -> None:
+    """The picture names the frame; the progress only says whether that one is complete."""
+    spec = spec_of("11-14", chunk=4, picture="/out/a.####.exr")
+    assert frames_written(spec, range(11, 15), picture, progress) == written
+    same_for_all = spec_of("11-14", chunk=4, picture="/out/a.{start}.exr")
+    assert frames_written(same_for_all, range(11, 15), "/out/a.11.exr", 1.0) == 0

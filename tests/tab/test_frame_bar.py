@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +72,28 @@ def test_frames_are_in_their_own_order() -> None:
     assert [(each.task, each.frame) for each in chosen if each] == [(0, 1), (2, 3), (3, 6), (1, 9)]
     assert frames.tip(job.id, 0.1) == "frame 1: Failed"
     assert not frames.needs_states(job)
+
+
+def test_the_frames_of_a_task_have_states_of_their_own() -> None:
+    """What is written is completed; of the rest of a task one is rendered, or all failed."""
+    chunked = JobSpec(name="a", commands=(("render", "{start}", "{end}"),), frames="1-10", chunk=4)
+    job = make_job(1, JobState.RUNNING, tasks=3, tasks_running=1, tasks_failed=1, tasks_waiting=1)
+    frames = FrameStates()
+    frames.set_order(job.id, frame_order(chunked))
+    frames.set_states(job, coded(TaskState.FAILED, TaskState.RUNNING, TaskState.WAITING), bytes([1, 2, 0]))
+    done, failed, runs, waits = TaskState.COMPLETED, TaskState.FAILED, TaskState.RUNNING, TaskState.WAITING
+    assert frames.shown(job) == coded(done, failed, failed, failed, done, done, runs, waits, waits, waits)
+    chosen = [frames.frame_at(job.id, (frame - 0.5) / 10) for frame in (1, 2, 7, 10)]
+    assert [(each.task, each.frame, each.state) for each in chosen if each] == [
+        (0, 1, done),
+        (0, 2, failed),
+        (1, 7, runs),
+        (2, 10, waits),
+    ]
+    assert not frames.needs_states(job)
+    assert frames.needs_states(msgspec.structs.replace(job, progress=0.5))
+    frames.set_states(job, coded(failed, runs, waits))
+    assert frames.shown(job) == coded(*[failed] * 4, *[runs] * 4, waits, waits)
 
 
 def test_a_job_whose_tasks_are_all_alike_is_not_asked_about() -> None:
@@ -142,7 +165,7 @@ def test_a_click_on_a_frame_of_a_chunk_shows_the_picture_of_that_frame(
         picture="a.####.png",
     )
     queue.change([job])
-    settle(lambda: tab.model.shown == 1 and len(tab.frames.shown(job)) == 2)
+    settle(lambda: tab.model.shown == 1 and len(tab.frames.shown(job)) == 8)
     cell = tab.view.visualRect(tab.model.index(0, Column.PROGRESS))
     left, width = tab.rows.bar(cell.left(), cell.width())
 

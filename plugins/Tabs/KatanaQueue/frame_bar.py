@@ -79,16 +79,17 @@ class FrameBars(QObject):
             return
         self._under_way.add(job.id)
 
-        def done(states: bytes) -> None:
+        def done(answer: tuple[bytes, bytes]) -> None:
             self._under_way.discard(job.id)
+            states, written = answer
             if len(states) == job.tasks:
-                self._frames.set_states(job, states)
+                self._frames.set_states(job, states, written)
             self._draw()
             now = self._model.job(job.id)
             if now is not None and now is not job:
                 self.job_changed(now)  # the job changed between the request and its result
 
-        self._bridge.watch(source.task_states(job.id), done, lambda _why: self._under_way.discard(job.id))
+        self._bridge.watch(source.frame_states(job.id), done, lambda _why: self._under_way.discard(job.id))
 
     def _with_order(self, job_id: str, call: Callable[[], None]) -> None:
         """Call `call` as soon as the order of the job's frames is known; not at all if the job is gone."""

@@ -6,7 +6,9 @@ A *place* is an index in the order of frames; a task's own index is in the order
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -23,12 +25,13 @@ _GAP_FROM_PX = 4
 _STATES = tuple(TaskState)
 _CODE = {state: code for code, state in enumerate(_STATES)}
 _COMPLETED = _CODE[TaskState.COMPLETED]
+_RUNNING, _WAITING = _CODE[TaskState.RUNNING], _CODE[TaskState.WAITING]
 _BY_PRECEDENCE = tuple(
     _CODE[state] for state in (TaskState.FAILED, TaskState.STOPPING, TaskState.RUNNING, TaskState.CANCELLED)
 )
 """The state to show where several frames share a pixel, most important first: failed frames always show."""
 
-_Mark = tuple[int, ...]
+_Mark = tuple[float | None, ...]
 
 
 class Pixel(NamedTuple):
@@ -45,12 +48,28 @@ class _JobFrames:
     states: bytes = b""
     """By task index."""
     mark: _Mark | None = None
-    """`mark_of` the job when its states were requested."""
+    """`_mark` of the job when its states were requested."""
     tasks: tuple[int, ...] = ()
     chunks: tuple[range, ...] = ()
     spec: JobSpec | None = None
+    written: bytes = b""
+    """How many frames of each task are written, by task index; empty where tasks have one."""
     shown: bytes = field(default=b"", repr=False)
-    """The states, by place."""
+    """The states: by place, or of each frame where tasks have several."""
+
+    def frames(self) -> Iterator[tuple[int, int]]:
+        """Yield the place of the task of each frame, and the frame's index in the task."""
+        for place, chunk in enumerate(self.chunks):
+            for within in range(len(chunk)):
+                yield place, within
+
+    def frame_state(self, place: int, within: int) -> int:
+        """Return the state of a frame, an index in TaskState. The frames of a task are rendered in order."""
+        task = self.tasks[place]
+        state, written = self.states[task], self.written[task] if self.written else 0
+        if within < written:
+            return _COMPLETED
+        return _WAITING if state == _RUNNING and within > written and self.written else state
 
 
 class FrameOrder(NamedTuple):
@@ -114,10 +133,10 @@ class FrameStates:
         Not if none has changed since the last time. If all tasks are in the same state, it is set here.
         """
         known = self._known(job.id)
-        if known.mark == mark_of(job):
+        if known.mark == _mark(known, job):
             return False
         state = _common_state(job)
-        if state is None:
+        if state is None or (_has_frames(known) and state not in (_COMPLETED, _WAITING)):
             return True
         self.set_states(job, bytes([state]) * job.tasks)
         return False
@@ -128,40 +147,46 @@ class FrameStates:
         known.chunks, known.tasks, known.spec = order
         _arrange(known)
 
-    def set_states(self, job: JobRecord, states: bytes) -> None:
+    def set_states(self, job: JobRecord, states: bytes, written: bytes = b"") -> None:
         """Set the states of a job's tasks: one byte each, an index in TaskState.
 
         Args:
             job: the record at the time when the states were requested.
             states: in the order of the tasks.
+            written: how many frames of each task are written; empty if not known.
         """
         known = self._known(job.id)
-        known.states, known.mark = states, mark_of(job)
+        known.states, known.written, known.mark = states, written, _mark(known, job)
         _arrange(known)
 
     def shown(self, job: JobRecord) -> bytes:
-        """Return the states by place, one byte each, an index in TaskState; empty while unknown."""
+        """Return the states, one byte a piece of the bar, an index in TaskState; empty while unknown."""
         known = self._jobs.get(job.id)
-        return known.shown if known is not None and len(known.shown) == job.tasks else b""
+        return known.shown if known is not None and len(known.tasks) == job.tasks else b""
 
     def frame_at(self, job_id: str, fraction: float) -> ChosenFrame | None:
         """Return the frame at `fraction` of the bar's width; None while the order is unknown.
 
-        A task of several frames is one piece of the bar: its frames share the piece's width.
+        All frames are equally wide; in a job of too many, all tasks, and its frames share a task's piece.
         """
         known = self._known(job_id)
         count = len(known.tasks)
         if not count or known.spec is None:
             return None
-        place = _place(fraction, count)
+        if _has_frames(known):
+            piece = _place(fraction, sum(map(len, known.chunks)))
+            place, within = next(islice(known.frames(), piece, None))
+        else:
+            piece = place = _place(fraction, count)
+            within = _place(fraction * count - place, len(known.chunks[place]))
         chunk = known.chunks[place]
-        frame = chunk[_place(fraction * count - place, len(chunk))]
+        frame = chunk[within]
         file = picture_file(known.spec, chunk, frame) if len(chunk) > 1 else None
         return ChosenFrame(
             known.tasks[place],
             frame,
             str(file) if file is not None and file.is_absolute() else "",
-            _STATES[known.shown[place]] if known.shown else None,
+            _STATES[known.shown[piece]] if known.shown else None,
         )
 
     def tip(self, job_id: str, fraction: float) -> str:
@@ -182,8 +207,10 @@ def has_frame_bar(job: JobRecord) -> bool:
     return 1 < job.tasks <= MAX_SHOWN
 
 
-def mark_of(job: JobRecord) -> _Mark:
-    """Return the fields of a job that change whenever the state of one of its tasks does."""
+def _mark(known: _JobFrames, job: JobRecord) -> _Mark:
+    """Return the fields of a job that change whenever the state of one of its tasks, or of one of their
+    frames, does.
+    """
     return (
         job.attempts,
         job.tasks_waiting,
@@ -192,6 +219,7 @@ def mark_of(job: JobRecord) -> _Mark:
         job.tasks_failed,
         job.tasks_cancelled,
         job.stopping,
+        job.progress if _has_frames(known) else None,
     )
 
 
@@ -230,8 +258,17 @@ def _common_state(job: JobRecord) -> int | None:
     return next((_CODE[state] for state, count in counts.items() if count == job.tasks), None)
 
 
+def _has_frames(known: _JobFrames) -> bool:
+    """Whether the bar has a piece for each frame, and not for each task."""
+    return len(known.chunks) < sum(map(len, known.chunks)) <= MAX_SHOWN
+
+
 def _arrange(known: _JobFrames) -> None:
-    if len(known.tasks) == len(known.states) > 1:
+    if not len(known.tasks) == len(known.states) > 1:
+        return
+    if _has_frames(known):
+        known.shown = bytes(known.frame_state(place, within) for place, within in known.frames())
+    else:
         known.shown = bytes(itemgetter(*known.tasks)(known.states))
 
 
