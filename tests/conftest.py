@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.leaks import LeakGuard, mark_descendants
 
 # Plug-ins and kq are parts of the package `katana_queue`, as in a desktop.
 import_isolation.load("kq")
+
+_WAIT_MS = 60_000
 
 # Before anything imports Qt.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -118,6 +121,14 @@ def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     monkeypatch.setenv("KQ_DATA_ROOT", str(root))
     return root
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """pytest-qt's, but its waits end after a minute, like all others: 5 s are too few on a busy machine."""
+    for name in ("waitUntil", "waitSignal", "waitSignals", "waitActive", "waitExposed"):
+        setattr(qtbot, name, partial(getattr(qtbot, name), timeout=_WAIT_MS))
+    return qtbot
 
 
 @pytest.fixture(scope="session")
