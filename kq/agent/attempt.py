@@ -146,6 +146,7 @@ class Attempt:
         for warning in self.order.warnings:
             write_note(self._log_fd, f"warning: {warning}")
         if self._standby is not None:
+            # A standby process is running already: it gets the path of the log, and opens it itself.
             self._offered = self._standby.give_job(self.order, self._environment, self._cwd)
         if self._offered is not None:
             self.child = self._offered.child
@@ -240,7 +241,7 @@ class Attempt:
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
             return  # it is being stopped, whether it has accepted or not
-        if ready.has_confirmed():
+        if ready.has_confirmed():  # waits up to 1 s for its last output, if it has ended
             self._handle(a.StandbyTaken())
         elif ended is not None:
             self._handle(a.StandbyFailed(f"ended before it accepted the render ({how_ended(ended.code)})"))

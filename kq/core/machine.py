@@ -24,6 +24,9 @@ __all__ = ["Core"]
 class Core:
     """Holds all jobs, tasks and Agents.
 
+    A *session* is one run of the queue. If its server process crashes, another one continues it, with the
+    state that the journal holds. Jobs of earlier sessions are kept as history.
+
     Not thread-safe: all methods are called on one thread, and events are handled in the order in which they
     occurred. `now` is the current time on both clocks: monotonic for decisions, epoch seconds for records.
     """
@@ -54,7 +57,8 @@ class Core:
     def job_ids(self) -> list[str]:
         """Return the ids of all jobs, in the order in which they were added.
 
-        The jobs of earlier sessions are read from the journal after the start, so they may come last.
+        The jobs of earlier sessions are read from the journal after the server has started, so they may come
+        last.
         """
         return list(self.state.jobs)
 
@@ -154,8 +158,8 @@ class Core:
     def restore_job(self, job: Job) -> None:
         """Add a job from the journal.
 
-        This session's jobs must be added before the Agents that run their tasks. Jobs of earlier sessions,
-        which no Agent runs, can be added at any time.
+        This session's jobs must be added before the Agents that run their tasks, and the jobs that they wait
+        for before `finish_restore`. Other jobs of earlier sessions can be added at any time, in any order.
         """
         recovery.restore_job(self.state, job)
 

@@ -19,6 +19,7 @@ def restore_job(state: CoreState, job: Job) -> None:
     state.jobs[job.id] = job
     state.next_order = max(state.next_order, job.order + 1)
     state.link(job)
+    state.update_dependents(job)
     state.add_ready_job(job)
     for task in job.running_indices():
         detail = job.details[task]
@@ -53,11 +54,9 @@ def restore_queue_settings(state: CoreState, settings: QueueSettings) -> None:
 
 
 def finish_restore(state: CoreState, now: Instant) -> None:
-    """Finish the restore: link the dependencies of jobs, and requeue tasks without a restored Agent."""
+    """Finish the restore: word the reasons of waiting jobs, and requeue tasks without a restored Agent."""
     state.restored_assignments.clear()
     for job in list(state.jobs.values()):
-        # Again, for jobs that were restored before their dependencies.
-        state.link(job)
         state.explain_waiting(job)
         for task in job.running_indices():
             agent = state.agents.get(job.details[task].agent)

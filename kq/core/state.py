@@ -192,13 +192,15 @@ class CoreState:
             self.instructions.append(do.JobChanged(job.id))
 
     def link(self, job: Job) -> None:
-        """Register the dependencies of `job`. Unknown (removed) jobs are not waited for."""
+        """Register the dependencies of `job`. Unknown jobs, which were removed, are not waited for.
+
+        They are registered as well: the journal's jobs may be restored before those that they depend on.
+        """
         for before in job.spec.after:
+            self.dependents.setdefault(before, {})[job.id] = None
             other = self.jobs.get(before)
-            if other is not None:
-                self.dependents.setdefault(before, {})[job.id] = None
-                if not other.is_complete:
-                    job.unmet_dependencies[before] = None
+            if other is not None and not other.is_complete:
+                job.unmet_dependencies[before] = None
 
     def forget(self, job: Job, now: Instant) -> None:
         """Remove the job. Jobs that still wait for it are cancelled."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import paramiko
 
 from ..errors import RemoteFailed
-from .ssh import Connection, close_quietly
+from .ssh import Connection, close_quietly, error_text
 
 __all__ = ["MAX_CONNECTIONS", "Tunnel"]
 
@@ -69,8 +69,8 @@ class Tunnel:
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
             raise RemoteFailed(
-                f"{connection.route.name} does not forward ports through SSH ({error}): if its SSH server "
-                f"forbids it, ask its administrator to set `AllowTcpForwarding yes` in sshd_config"
+                f"{connection.route.name} does not forward ports through SSH ({error_text(error)}): if its "
+                f"SSH server forbids it, ask its administrator to set `AllowTcpForwarding yes` in sshd_config"
             ) from error
 
     def set_local_ports(self, local_ports: Sequence[int]) -> None:
@@ -90,7 +90,9 @@ class Tunnel:
             _disconnect(end)
 
     def close(self) -> None:
-        """Close all forwarded connections. The remote ports are closed when the SSH connection ends.
+        """Close all forwarded connections, and refuse further ones.
+
+        The remote ports are closed when the SSH connection ends.
 
         Closing sends to the SSH server. It does not wait for a reply, but sending can block.
         """
@@ -110,20 +112,17 @@ class Tunnel:
             is_accepted = local_port is not None and has_room
             self._connection_count += is_accepted
         if local_port is None or not is_accepted:
-            close_quietly(channel)
-            return
-        thread = threading.Thread(
-            target=self._run_connection,
-            args=(channel, local_port),
-            name=f"kq-tunnel-{local_port}",
-            daemon=True,
-        )
+            # On a thread of its own, as sending can block: it waits for paramiko's during a key exchange.
+            thread = threading.Thread(target=close_quietly, args=(channel,), daemon=True)
+        else:
+            thread = threading.Thread(target=self._run_connection, args=(channel, local_port), daemon=True)
+        thread.name = f"kq-tunnel-{local_port}"
         try:
             thread.start()
         except RuntimeError:  # this machine can start no more threads now
             close_quietly(channel)
             with self._lock:
-                self._connection_count -= 1
+                self._connection_count -= is_accepted
 
     def _run_connection(self, channel: paramiko.Channel, local_port: int) -> None:
         """Forward one connection until either side closes it. Runs on a thread of its own."""

@@ -11,7 +11,7 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,7 @@ from ..core.agents import Agent
 from ..core.jobs import Job
 from ..core.state import QueueSettings
 from ..records import AttemptRecord
-from .journal_repair import MAX_NUMBER, open_or_repair
+from .journal_repair import MAX_NUMBER, last_written, open_or_repair
 from .journal_rows import (
     JOB_COLUMNS,
     RestoredAgent,
@@ -61,7 +61,7 @@ class Journal:
             OSError, sqlite3.Error: it cannot be opened.
         """
         self._session = session
-        self._last_written = _last_written(path)
+        self._last_written = last_written(path)
         self._db, self._last, self._last_file, self.damage = open_or_repair(path)
         self._is_last_noted = True
         self._jobs: dict[str, Job] = {}
@@ -309,6 +309,18 @@ class Journal:
             "ORDER BY number DESC LIMIT ?",
             (self._session, before, count),
         ).fetchall()
+        return self._history_of(rows), rows[-1][0] if rows else None
+
+    def dependencies_from_history(self, jobs: Iterable[Job]) -> list[Job]:
+        """Return the jobs of earlier sessions for which `jobs` of this session may wait."""
+        wanted = dict.fromkeys(before for job in jobs if not job.is_over for before in job.spec.after)
+        query = f"SELECT {JOB_COLUMNS} FROM jobs WHERE session != ? AND id = ?"  # noqa: S608
+        return self._history_of(
+            row for each in wanted for row in self._db.execute(query, (self._session, each))
+        )
+
+    def _history_of(self, rows: Iterable[Row]) -> list[Job]:
+        """The readable jobs of these rows. Tasks that their session left unfinished are Cancelled."""
         jobs = []
         for row in rows:
             job = self._readable(row)
@@ -317,7 +329,7 @@ class Journal:
                 if job.end_with_session(self._last_written):
                     self.note_job(job, tasks_reset=True)
                 jobs.append(job)
-        return jobs, rows[-1][0] if rows else None
+        return jobs
 
     def _readable(self, row: Row) -> Job | None:
         """The job of a row, or None: a damaged row is set aside."""
@@ -433,17 +445,3 @@ def _temp_dir(row: Row) -> str:
         return read_temp_dir(number, job_id, submitted, spec)
     except Exception:  # noqa: BLE001  # it is set aside, and counted, when the job is read
         return ""
-
-
-def _last_written(path: Path) -> float:
-    """When the journal's files were last written, at an earlier session's end or before its crash.
-
-    Epoch seconds; 0.0 if there are none.
-    """
-    moments = [0.0]
-    for each in (path, path.with_name(f"{path.name}-wal")):
-        try:
-            moments.append(each.stat().st_mtime)
-        except OSError:
-            pass  # missing, or another error, which shows when it is opened
-    return max(moments)

@@ -19,7 +19,7 @@ from .journal_rows import Row
 from .journal_schema import TABLES, migrate_rows, open_journal, open_read_only
 from .last_commit import IN_MEMORY, LastCommit, LastCommitFile
 
-__all__ = ["MAX_NUMBER", "Opened", "open_or_repair"]
+__all__ = ["MAX_NUMBER", "Opened", "last_written", "open_or_repair"]
 
 MAX_NUMBER = 1 << 52
 """Upper limit of job numbers; a higher one is damage."""
@@ -259,3 +259,17 @@ def _has_valid_number(table: str, row: Row) -> bool:
     if table in ("jobs", "tasks", "attempts"):
         return isinstance(row[0], int) and 0 < row[0] < MAX_NUMBER
     return True
+
+
+def last_written(path: Path) -> float:
+    """When the journal's files were last written, at an earlier session's end or before its crash.
+
+    Epoch seconds; 0.0 if there are none.
+    """
+    moments = [0.0]
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            moments.append(each.stat().st_mtime)
+        except OSError:
+            pass  # missing, or another error, which shows when it is opened
+    return max(moments)

@@ -63,7 +63,8 @@ def _restore_from_journal(
         journal.forget_agents(local_too=not continues)
     except sqlite3.Error as error:
         journal_writer.report_failure(error)
-    for job in journal.restore_jobs():
+    jobs = list(journal.restore_jobs())
+    for job in [*journal.dependencies_from_history(jobs), *jobs]:
         core.restore_job(job)
     for known in journal.restore_agents():
         links.set_role(known.id, known.role)

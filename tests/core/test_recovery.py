@@ -251,6 +251,17 @@ def test_dependencies_come_back_in_whatever_order() -> None:
     assert q.core.job_record("eeee").order == 4
 
 
+def test_history_is_linked_in_whatever_order_it_is_loaded() -> None:
+    """The newest jobs come first: started again, a job still waits for one that was restored after it."""
+    journal = Journal()
+    journal.job("bbbb", 2, after=("aaaa",))
+    q = journal.done()
+    q.core.restore_job(Job("aaaa", JobSpec(name="name of aaaa", commands=COMMANDS), 1, 1.0))
+    assert q.reason("bbbb") == "waits for name of aaaa"
+    assert assigned(q.register("r1")) == [("r1", "aaaa", 0)]
+    assert assigned(q.end("r1", "aaaa/0/1")) == [("r1", "bbbb", 0)]
+
+
 def test_numbers_of_local_agents_are_not_used_twice() -> None:
     """Neither those of restored ones nor those that the journal counted."""
     journal = Journal(agents=2)

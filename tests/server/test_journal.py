@@ -56,6 +56,23 @@ def test_jobs_and_their_tasks_come_back(tmp_path: Path) -> None:
     assert back.spec == one.spec
 
 
+def test_jobs_of_earlier_sessions_that_this_one_waits_for_are_found(tmp_path: Path) -> None:
+    """A server that replaces a crashed one needs them before it assigns tasks."""
+    journal = Journal(tmp_path / "j", "before")
+    for number in (1, 2):
+        journal.note_job(job(number))
+    journal.commit()
+    journal.close()
+    journal = Journal(tmp_path / "j", "now")
+    waiting = Job("job00003", JobSpec(name="c", commands=(("true",),), after=("job00001", "gone")), 3, 1.0)
+    found = journal.dependencies_from_history([waiting])
+    waiting.reset_tasks(frozenset({TaskState.WAITING}), TaskState.CANCELLED)
+    found_when_over = journal.dependencies_from_history([waiting])
+    journal.close()
+    assert [(each.id, each.from_history) for each in found] == [(job(1).id, True)]
+    assert found_when_over == []
+
+
 def test_what_a_session_did_not_end_is_cancelled_in_the_next(tmp_path: Path) -> None:
     """With the reason; one started again there belongs to the new session."""
     journal = Journal(tmp_path / "j", "before")

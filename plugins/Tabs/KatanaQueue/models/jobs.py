@@ -51,9 +51,9 @@ class JobsModel(QAbstractTableModel):
     """The model of the jobs list. To be used on Qt's thread only.
 
     A job is *shown*, which means that it has a row, if it passes the filter. A *row* is a position in the
-    table, where tasks have rows, too; a *job row* is a position among the shown jobs; `_expanded` converts
-    one into the other. Methods that take one row raise IndexError if there is no such row, but for `data`.
-    Records of tasks are fetched for visible rows only.
+    table, where tasks have rows, too; a *job row* is a position among the shown jobs. Methods that take one
+    row raise IndexError if there is no such row, except `data`, and `task`, which returns None beyond the
+    last row. Records of tasks are fetched for visible rows only.
 
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
