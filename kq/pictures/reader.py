@@ -249,7 +249,7 @@ def _receive(read_end: int, replies: queue.SimpleQueue[tuple[Reply, bytearray] |
                 reply = decoder.decode(line)
                 pixels = bytearray()
                 if isinstance(reply, PixelsReply):
-                    if not 0 < reply.width * reply.height <= MAX_PIXELS:
+                    if min(reply.width, reply.height) < 1 or reply.width * reply.height > MAX_PIXELS:
                         return
                     pixels = bytearray(PIXEL_BYTES * reply.width * reply.height)
                     if source.readinto(pixels) != len(pixels):

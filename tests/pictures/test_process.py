@@ -186,7 +186,7 @@ def test_without_an_interpreter_the_error_says_so(make_reader: MakeReader, good:
     [
         b"no reply\n",
         b'{"type":"pixels","width":60000,"height":60000,"has_alpha":false,"stamp":[0,0]}\n',
-        b'{"type":"pixels","width":-1,"height":-1,"has_alpha":false,"stamp":[0,0]}\n',
+        b'{"type":"pixels","width":-1,"height":-1,"has_alpha":false,"stamp":[0,0]}\nfour',
         b'{"type":"pixels","width":9,"height":9,"has_alpha":false,"stamp":[0,0]}\ntoo few',
         b"x" * 100_000,
     ],
