@@ -66,7 +66,8 @@ class CookClient:
                         f"scene may be a named pipe, or be on a share that does not answer."
                     )
                 raise CookError(
-                    f"Cooking ended the cook process (exit code {code}): a file of the scene may be damaged."
+                    f"Cooking ended the cook process (exit code {code}): a file of the scene may be damaged, "
+                    "or the scene needs more memory than the machine has."
                 )
         answer: dict[str, Any] = json.loads(line)
         if not answer["ok"]:

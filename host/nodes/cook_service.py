@@ -12,12 +12,16 @@ import sys
 from dataclasses import asdict
 from typing import Any, TextIO
 
+import psutil
+
 from . import cooking
 from .errors import SceneError
 from .lights_and_cameras import lights_and_cameras
 from .live_cooking import LiveCook
 from .project import from_document, resolved
 
+_MEMORY_SHARE = 0.8
+"""Of the machine's memory, as renders have by default."""
 _live: dict[int, LiveCook] = {}
 """The incremental cooks by number of the live render."""
 
@@ -83,8 +87,20 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             cook.prepare_next()
 
 
+def limit_memory(size: int) -> None:
+    """Let the system refuse this process more memory than `size` bytes, which ends it; not on Windows.
+
+    Composing holds Python's lock, so no thread could watch it: a small file may make millions of prims.
+    """
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (size, size))
+
+
 def main() -> None:
     """Serve on the standard streams; what libraries print is written to stderr, apart from the answers."""
+    limit_memory(int(_MEMORY_SHARE * psutil.virtual_memory().total))
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, answers)

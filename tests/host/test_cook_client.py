@@ -6,6 +6,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +64,26 @@ def test_a_cook_that_does_not_end_is_given_up(client: CookClient, monkeypatch: p
         with pytest.raises(CookError, match="given up: a file of the scene may be"):
             ask(client)
     assert ask(client) == ["/World/Front"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_scene_that_doubles_itself_ends_at_the_memory_limit(tmp_path: Path) -> None:
+    """2 to the 40 prims from a small file: without a limit the system would choose what to end."""
+    lines = ['#usda 1.0\ndef Sphere "L0" {}\n']
+    for level in range(1, 41):
+        below = f"(references = </L{level - 1}>)"
+        lines.append(f'def Xform "L{level}"\n{{\ndef "a" {below} {{}}\ndef "b" {below} {{}}\n}}\n')
+    (tmp_path / "many.usda").write_text("".join(lines))
+    document = to_document(usd_project(tmp_path / "many.usda"))
+    request = json.dumps({"op": "describe", "project": document, "node": "Render", "frame": 1})
+    limited = (
+        f"from host.nodes import cook_service as s; s.psutil.virtual_memory = lambda: s; s.total = {2**28}"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{limited}; s.main()"], input=request + "\n", capture_output=True, text=True
+    )
+    assert ended.returncode != 0 or "MemoryError" in ended.stdout
 
 
 def test_a_request_that_cannot_be_understood_does_not_end_it() -> None:
