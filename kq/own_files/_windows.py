@@ -1,6 +1,6 @@
 """OwnFolder on Windows, which has no paths relative to a handle: a folder cannot be moved while it is open.
 
-What others may write is decided by the access lists that files inherit; the owner of each is checked.
+What others may read and write is decided by access lists, which files inherit from their folder.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .. import files
+from . import _windows_access
 from ._common import MAX_BYTES, NotOwn, write_atomically
 
 assert sys.platform == "win32"  # so that mypy checks this file for the system that it is for
@@ -160,7 +161,12 @@ class OwnFolder:
         return True
 
     def make_private(self) -> None:
-        """Do nothing: the folder has the access list of the one above, such as the user's profile."""
+        """Keep other users but administrators from the folder, on a disk with access lists.
+
+        On others, such as some shares, it keeps the rights of the folder above.
+        """
+        with contextlib.suppress(OSError):
+            _windows_access.restrict(self.path)
 
 
 def _attributes(handle: int, path: Path) -> int:
