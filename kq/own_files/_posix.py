@@ -90,7 +90,10 @@ class OwnFolder:
         return self._open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
 
     def _open(self, name: str, flags: int) -> int:
-        fd = os.open(name, flags | _FILE, 0o600, dir_fd=self._fd)
+        try:
+            fd = os.open(name, flags | _FILE, 0o600, dir_fd=self._fd)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path / name)) from None
         try:
             _check_file(os.fstat(fd), self._uid, self.path / name)
             os.set_blocking(fd, True)
@@ -193,6 +196,8 @@ def _open_folder(path: Path, *, create: bool) -> int:
                     os.mkdir(name, 0o700, dir_fd=fd)
                 except FileExistsError:
                     pass  # another process has just made it
+                except OSError as error:
+                    raise OSError(error.errno, error.strerror, str(path)) from None
                 rest.append(name)
                 continue
             except OSError as error:

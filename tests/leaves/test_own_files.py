@@ -291,3 +291,17 @@ def test_on_a_share_that_gives_all_files_to_one_user_they_are_ones_own(
     monkeypatch.setattr(os, "fstat", squashed)
     write_private(share.folder / "client.json", b"key")
     assert read_own(share.folder / "client.json") == b"key"
+
+
+def test_an_error_has_the_whole_path(share: Share) -> None:
+    """Not the bare name that was opened in its folder: a user could not find the file by it."""
+    path = share.root / "a folder"
+    path.mkdir()
+    for wrong, missing in (
+        (lambda: read_own(share.root / "none"), share.root / "none"),
+        (lambda: append(path), path),
+        (lambda: append(Path("/proc/none/log")), Path("/proc/none")),
+    ):
+        with pytest.raises(OSError) as caught:
+            wrong()
+        assert caught.value.filename == str(missing)
