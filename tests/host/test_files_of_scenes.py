@@ -240,3 +240,10 @@ def test_a_layer_that_is_held_refers_to_materialx_for_as_long(tmp_path: Path) ->
     stage, _warnings = alone(Path(held.realPath))
     stage.GetPrimAtPath("/Looks").GetVariantSet("model").SetVariantSelection("b")
     assert red_of(stage) == 0.25
+
+
+def test_a_materialx_file_instead_of_a_usd_file_is_named(tmp_path: Path) -> None:
+    """Of a UsdIn node."""
+    (tmp_path / "look.mtlx").write_text(LOOK)
+    with pytest.raises(CookError, match="MaterialX"):
+        cooking.cook(usd_project(tmp_path / "look.mtlx").graph, "UsdIn", 1)

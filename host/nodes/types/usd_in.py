@@ -14,6 +14,8 @@ USD_FILES = "USD files (*.usd *.usda *.usdc *.usdz);;All files (*)"
 
 def _cook(context: CookContext) -> None:
     path = context.file("file", "USD file")
+    if path.lower().endswith(".mtlx"):
+        raise context.error(f"cannot read {path}: it is a MaterialX file, to which a USD file has to refer.")
     try:
         layer = context.read_files(path)
     except Tf.ErrorException as error:
