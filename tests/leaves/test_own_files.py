@@ -293,12 +293,12 @@ def test_on_a_share_that_gives_all_files_to_one_user_they_are_ones_own(
     assert read_own(share.folder / "client.json") == b"key"
 
 
-def test_an_error_has_the_whole_path(share: Share) -> None:
+def test_an_error_has_the_whole_path(tmp_path: Path) -> None:
     """Not the bare name that was opened in its folder: a user could not find the file by it."""
-    path = share.root / "a folder"
+    path = tmp_path / "a folder"
     path.mkdir()
     for wrong, missing in (
-        (lambda: read_own(share.root / "none"), share.root / "none"),
+        (lambda: read_own(tmp_path / "none"), tmp_path / "none"),
         (lambda: append(path), path),
         (lambda: append(Path("/proc/none/log")), Path("/proc/none")),
     ):
