@@ -8,6 +8,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.stage.curve_basis import basis, dense, nurbs
+from host.renderboot.stage.subdivide import levels_for
 from tests.renderboot.stages import add_camera, add_card, add_dome, draw, new_stage, read
 from tests.renderboot.test_cases import at
 
@@ -327,3 +328,9 @@ def test_a_scene_of_other_shapes_only_says_which() -> None:
     stage.DefinePrim("/World/Jelly", "TetMesh")
     with pytest.raises(RenderBootError, match="1 TetMesh, 1 Volume"):
         read(stage)
+
+
+@pytest.mark.parametrize(("faces", "levels"), [(6, 2), (15_000, 2), (16_000, 1), (62_000, 1), (63_000, 0)])
+def test_meshes_of_many_faces_are_refined_less(faces: int, levels: int) -> None:
+    """To 250,000 faces at most: their own faces are small."""
+    assert levels_for(np.full(faces, 4)) == levels
