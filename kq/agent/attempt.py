@@ -90,12 +90,13 @@ class Attempt:
         self._tree_end: process.TreeEnd | None = None
         """The operation that ends all processes of the attempt, while it is under way."""
         self._log_fd = -1
-        """Negative while the log is not open; `log_size` and `write_note` accept that."""
+        """Descriptor of the log, or of the null device if the log could not be opened. Negative before `start`
+        and after the end, which `log_size` and `write_note` accept."""
         self._expected_picture = absolute_picture(order.picture, order)
         self._picture_at_start = file_state(self._expected_picture)
         """State of the file that the order names as the task's picture, before anything runs."""
         self._log_problem = ""
-        """Why the log could not be opened; empty if it could."""
+        """The warning that the log could not be opened; empty if it could."""
         self._reader: OutputReader | None = None
         self._started_at = time.monotonic()
         self._limits = UsageLimits(order, self._started_at, min_free_bytes)
@@ -143,6 +144,7 @@ class Attempt:
             self._log_problem = f"it ran without its log: {error.strerror} ({self.order.log_file})"
             self._log_fd = os.open(os.devnull, os.O_WRONLY)
             self._next_read_at = math.inf  # what is in the file, if anything, is not this attempt's
+            self._limits.ignore_silence()
         for warning in self.order.warnings:
             write_note(self._log_fd, f"warning: {warning}")
         if self._standby is not None:
@@ -406,7 +408,7 @@ class Attempt:
             warning=(update.warning if machine.outcome is Outcome.COMPLETED else "") or self._log_problem,
             warnings=update.warnings,
             stop_method=machine.stop_method,
-            processes_gone=max(self._ended_count, exited_count),  # not the sum: some are in both
+            processes_gone=max(self._ended_count, exited_count),  # at least so many: some may be in both
             peak_memory=self._limits.peak_memory,
             cpu_s=round(self._cpu_s, 3),
             picture=self._final_picture(),

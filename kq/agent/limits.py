@@ -40,6 +40,7 @@ class UsageLimits:
         self.peak_memory: int | None = None
         self.cpu_percent: float | None = None
         self._log_bytes = self._free_bytes = 0
+        self._is_silence_limited = bool(order.silence_s)
 
     @property
     def deadline(self) -> float | None:
@@ -53,6 +54,10 @@ class UsageLimits:
     def record_output(self, now: float) -> None:
         """Note at `now` that the render has written output."""
         self._last_sign = now
+
+    def ignore_silence(self) -> None:
+        """Do not apply the limit on silence: without a log, output is not seen."""
+        self._is_silence_limited = False
 
     def record_log_size(self, size: int, free: int | None) -> None:
         """Note the size of the log, and the free space on its disk; None when that is not known."""
@@ -92,7 +97,7 @@ class UsageLimits:
                 0.0,
             )
         # Up to the last sample: CPU use since then is not known.
-        if order.silence_s and self._last_sample - self._last_sign > order.silence_s:
+        if self._is_silence_limited and self._last_sample - self._last_sign > order.silence_s:
             return Stop(
                 Outcome.TIMED_OUT, f"no output and no CPU activity for {order.silence_s:g} s", _GRACE_S
             )

@@ -77,7 +77,7 @@ class Core:
         """Return a job as it is sent to clients, even if it is being removed. Raises NotFound."""
         return self.job(job_id).record()
 
-    # The next three raise NotFound for a job that is being removed, too.
+    # The next four, unlike those above, raise NotFound also for a job that is being removed.
 
     def job_spec(self, job_id: str) -> JobSpec:
         """Return what was submitted. Raises NotFound."""
@@ -93,8 +93,10 @@ class Core:
         return bytes(self.state.job(job_id).states)
 
     def frames_written(self, job_id: str) -> bytes:
-        """Return one byte per task: how many of its frames are written, where it has several and is not
-        complete; nothing for a job of a task a frame. Raises NotFound.
+        """Return one byte per task: how many of its frames are written, at most 255. Raises NotFound.
+
+        The byte is 0 for a task that is completed, or has reported no picture or progress yet. Empty if each
+        task of the job is one frame.
         """
         job = self.state.job(job_id)
         if job.chunks is None or job.spec.chunk < 2:
@@ -159,14 +161,15 @@ class Core:
         """Add a job from the journal.
 
         This session's jobs must be added before the Agents that run their tasks, and the jobs that they wait
-        for before `finish_restore`. Other jobs of earlier sessions can be added at any time, in any order.
+        for before `finish_restore`. All others are jobs of earlier sessions, and can be added at any time, in
+        any order.
         """
         recovery.restore_job(self.state, job)
 
     def restore_agent(
         self, agent_id: str, *, host: str, pid: int, process_started: float, local: bool, now: Instant
     ) -> None:
-        """Add an Agent from the journal. It keeps its task, and is in state Lost until it registers again.
+        """Add an Agent from the journal. It keeps the task that a restored job names it for, and is in state Lost until it registers again.
 
         No task is assigned until every restored Agent has registered or is gone: one of them may be running
         an attempt whose record was not on disk yet when the server died, and that task must not run twice.

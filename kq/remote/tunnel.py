@@ -112,7 +112,7 @@ class Tunnel:
             is_accepted = local_port is not None and has_room
             self._connection_count += is_accepted
         if local_port is None or not is_accepted:
-            # On a thread of its own, as sending can block: it waits for paramiko's during a key exchange.
+            # On a thread of its own, since closing sends: during a key exchange, that waits for this one.
             thread = threading.Thread(target=close_quietly, args=(channel,), daemon=True)
         else:
             thread = threading.Thread(target=self._run_connection, args=(channel, local_port), daemon=True)
@@ -120,7 +120,7 @@ class Tunnel:
         try:
             thread.start()
         except RuntimeError:  # this machine can start no more threads now
-            close_quietly(channel)
+            close_quietly(channel)  # may block this thread until paramiko's timeout, in a key exchange
             with self._lock:
                 self._connection_count -= is_accepted
 

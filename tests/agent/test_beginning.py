@@ -132,6 +132,19 @@ def test_a_log_that_cannot_be_opened_is_not_read_either(
     assert "Permission denied" in ending.warning
 
 
+def test_without_a_log_a_render_is_not_silent(tmp_path: Path) -> None:
+    """Its output is not seen, so a limit on the time without output cannot be applied."""
+    order = AssignOrder(
+        number=1, attempt="job00001/0/1", commands=(("true",),), environment={}, cwd=str(tmp_path),
+        log_file=str(tmp_path / "log"), silence_s=5.0,
+    )  # fmt: skip
+    limits = UsageLimits(order, 0.0)
+    limits.record_sample(10.0, 1, 0.0)
+    assert limits.exceeded(10.0) is not None
+    limits.ignore_silence()
+    assert limits.exceeded(10.0) is None
+
+
 def test_one_that_finds_no_room_fails_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody has to look at that machine."""
     monkeypatch.setattr(attempt_machine, "ROOM_TIMEOUT_S", 0.0)
