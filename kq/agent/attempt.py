@@ -90,8 +90,10 @@ class Attempt:
         self._tree_end: process.TreeEnd | None = None
         """The operation that ends all processes of the attempt, while it is under way."""
         self._log_fd = -1
-        """Descriptor of the log, or of the null device if the log could not be opened. Negative before `start`
-        and after the end, which `log_size` and `write_note` accept."""
+        """Descriptor of the log, or of the null device if the log could not be opened.
+
+        Negative before `start` and after the end, which `log_size` and `write_note` accept.
+        """
         self._expected_picture = absolute_picture(order.picture, order)
         self._picture_at_start = file_state(self._expected_picture)
         """State of the file that the order names as the task's picture, before anything runs."""

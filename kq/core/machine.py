@@ -169,9 +169,9 @@ class Core:
     def restore_agent(
         self, agent_id: str, *, host: str, pid: int, process_started: float, local: bool, now: Instant
     ) -> None:
-        """Add an Agent from the journal. It keeps the task that a restored job names it for, and is in state Lost until it registers again.
+        """Add an Agent from the journal. It is in state Lost until it registers again.
 
-        No task is assigned until every restored Agent has registered or is gone: one of them may be running
+        It keeps the task that it runs according to a restored job. No task is assigned until every restored Agent has registered or is gone: one of them may be running
         an attempt whose record was not on disk yet when the server died, and that task must not run twice.
 
         Args:
