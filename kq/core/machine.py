@@ -171,8 +171,9 @@ class Core:
     ) -> None:
         """Add an Agent from the journal. It is in state Lost until it registers again.
 
-        It keeps the task that it runs according to a restored job. No task is assigned until every restored Agent has registered or is gone: one of them may be running
-        an attempt whose record was not on disk yet when the server died, and that task must not run twice.
+        It keeps the task that it runs according to a restored job. No task is assigned
+        until every restored Agent has registered or is gone: one of them may be running an attempt whose
+        record was not on disk yet when the server died, and that task must not run twice.
 
         Args:
             pid: its process on the machine `host`.
