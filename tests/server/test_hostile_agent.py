@@ -144,9 +144,11 @@ def test_the_server_does_not_grow_with_what_is_not_read(
     long = "/" + "x" * (512 << 10)
     part = os.urandom(m.STREAM_PART_BYTES)
     for _ in range(600):
+        attacker.heartbeat()  # on a busy machine, all of this takes longer than its lease
         attacker.send(attacker.file(long, b"x"))
         attacker.send(attacker.file("/elsewhere", part))
     for number in range(1000):
+        attacker.heartbeat()
         attacker.send(attacker.file(f"{folder}/big", part, offset=number << 18, size=1 << 40))
     # What comes last on the same connection has an end: then all before it was taken.
     job_id = attacker.attempt.partition("/")[0]
@@ -155,6 +157,7 @@ def test_the_server_does_not_grow_with_what_is_not_read(
     def is_through() -> bool:
         nonlocal largest
         largest = max(largest, server.memory_info().rss)
+        attacker.heartbeat()
         attacker.send(m.ProgressUpdate(agent=attacker.name, attempt=attacker.attempt, progress=0.9))
         time.sleep(0.05)
         return queue.job(job_id).progress == 0.9
@@ -188,6 +191,7 @@ def test_who_reads_nothing_is_sent_no_more(
     for number in range(1200):
         attacker.send(m.FetchUpdate(agent=attacker.name, attempt=attacker.attempt, path="textures"))
         if number % 30 == 0:
+            attacker.heartbeat()
             # Slowly enough that each could be answered; none is waited for.
             time.sleep(0.02)
             largest = max(largest, server.memory_info().rss)

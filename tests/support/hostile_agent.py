@@ -85,6 +85,8 @@ class HostileAgent:
         # Unsent messages of an attack must not delay the close.
         socket.linger = 0
         socket.sndhwm, socket.rcvhwm = 0, keeps
+        # Without a connection, once its key is withdrawn, a send would block for ever.
+        socket.sndtimeo = round(TIMEOUT_S * 1000)
         if keeps:
             socket.setsockopt(zmq.RCVBUF, 4096)
         socket.curve_serverkey = session.server_key.encode()
