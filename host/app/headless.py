@@ -98,6 +98,13 @@ class _MainJob(QObject):
         if not documents.open(self._scene):
             self._end(1)
             return
+        if self._frame is None and active_scene().path is None:
+            # The frame of a USD file is the first of its range, which is read on another thread.
+            self._desktop.queries.range_read.connect(lambda _node: self._submit())
+        else:
+            self._submit()
+
+    def _submit(self) -> None:
         if self._frame is not None:
             active_scene().set_frame(self._frame)
         try:

@@ -39,12 +39,14 @@ class SceneQueries(QObject):
         cameras_found: a node's name and the paths of the cameras in its scene.
         range_found: a node's name, and the first and last frame in its stage's metadata.
         query_failed: a node's name and the reason why its scene cannot be cooked.
+        range_read: a node's name, after range_found or query_failed, or alone where the scene has no range.
         prims_listed: a node's name and the SceneListing of its scene.
     """
 
     cameras_found = Signal(str, list)
     range_found = Signal(str, float, float)
     query_failed = Signal(str, str)
+    range_read = Signal(str)
     prims_listed = Signal(str, object)
 
     def __init__(self, cook: CookClient, parent: QObject | None = None) -> None:
@@ -62,7 +64,9 @@ class SceneQueries(QObject):
         self._work.put(lambda: self._describe(document, node, frame, False))
 
     def ask_for_range(self, node: str) -> None:
-        """Query the frame range of the scene of `node`; emits `range_found`, or `query_failed`."""
+        """Query the frame range of a node's scene; emits `range_found` or `query_failed`, then
+        `range_read`.
+        """
         document, frame = to_document(active_scene().project), active_scene().frame
         self._work.put(lambda: self._describe(document, node, frame, True))
 
@@ -91,10 +95,13 @@ class SceneQueries(QObject):
         except CookError as error:
             if with_range:
                 self.query_failed.emit(node, str(error))
+                self.range_read.emit(node)
             return
         self.cameras_found.emit(node, answer["cameras"])
-        if with_range and answer["range"] is not None:
-            self.range_found.emit(node, *answer["range"])
+        if with_range:
+            if answer["range"] is not None:
+                self.range_found.emit(node, *answer["range"])
+            self.range_read.emit(node)
 
     def _list_prims(self) -> None:
         query = None

@@ -91,6 +91,17 @@ def test_a_render_that_fails_gives_its_reason_and_exit_code_1(
     assert not (out / "picture.png").exists()
 
 
+def test_the_frame_of_a_usd_file_is_the_first_of_its_range(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """As in the window, though the range is read on another thread. The farm refuses: nothing is rendered."""
+    scene = tmp_path / "shot.usda"
+    scene.write_text('#usda 1.0\n(\n    startTimeCode = 3\n    endTimeCode = 3\n)\ndef Sphere "Ball" {}\n')
+    refusing = {**environment, "LOCAL_FARM_REFUSES": "the farm is full"}
+    assert "shot.usda, frame 3" in run(refusing, scene, "--out", tmp_path / "out").stdout
+    assert "frame 7" in run(refusing, scene, "--frame", 7, "--out", tmp_path / "out").stdout
+
+
 def test_names_that_the_terminal_cannot_write_are_written_all_the_same(
     environment: dict[str, str], small_project: Path, tmp_path: Path
 ) -> None:
