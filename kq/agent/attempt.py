@@ -239,8 +239,8 @@ class Attempt:
         """Report to the state machine whether the standby process accepted, unless a stop was requested.
 
         Args:
-            ended: how the process ended, if it has. Only its offer is settled now: the next step polls
-                the process again, and handles its end.
+            ended: how the process ended, if it has. If it did not accept, it is dropped now; otherwise the
+                next step polls it again, and handles its end.
         """
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
@@ -284,7 +284,8 @@ class Attempt:
         """Measure memory, CPU time, the log's size and the free space on its disk when due."""
         if self._limits.sample_due(now, _SAMPLE_INTERVAL_S):
             # All descendants of the Agent belong to the attempt: the Agent keeps no standby process while an
-            # attempt runs, and orphaned processes become its children (PR_SET_CHILD_SUBREAPER).
+            # attempt runs, and orphaned processes become its children. Not on Windows, where processes
+            # that have lost their parent are ended with the attempt, but not measured.
             usage = process.tree_usage(process.children_of(os.getpid()))
             self._limits.record_sample(now, usage.memory, usage.cpu_s)
         if now >= self._next_log_check_at:

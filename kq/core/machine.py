@@ -160,9 +160,8 @@ class Core:
     def restore_job(self, job: Job) -> None:
         """Add a job from the journal.
 
-        This session's jobs must be added before the Agents that run their tasks, and the jobs that they wait
-        for before `finish_restore`. All others are jobs of earlier sessions, and can be added at any time, in
-        any order.
+        Add this session's jobs before the Agents that run their tasks. Add the jobs that they wait for, which
+        may be of earlier sessions, before `finish_restore`. Others can be added at any time, in any order.
         """
         recovery.restore_job(self.state, job)
 
@@ -190,8 +189,9 @@ class Core:
         recovery.restore_queue_settings(self.state, settings)
 
     def finish_restore(self, now: Instant) -> list[do.Instruction]:
-        """Requeue the tasks whose Agent was not restored. Call once, after all `restore_` calls, except for
-        jobs of earlier sessions.
+        """Requeue the tasks whose Agent was not restored. Call once.
+
+        Only jobs of earlier sessions for which no job of this session waits may be restored later.
 
         Returns:
             What the server must do because of it, in this order.

@@ -40,7 +40,7 @@ NOWHERE = str(Path("/nowhere/at/all").absolute())
         (["--timeout", "-1", "--", *NOTHING], ["timeout"]),
         (["--timeout", "nan", "--", *NOTHING], ["timeout"]),
         (["--memory-limit", "-1", "--", *NOTHING], ["memory"]),
-        (["--memory-limit", "99999999999999", "--", *NOTHING], ["memory", "1,125,899,906,842,624"]),
+        (["--memory-limit", "99999999999999", "--", *NOTHING], ["memory", "1,073,741,824"]),
         (["--retries", "1000", "--", *NOTHING], ["retries"]),
         (["--max-parallel", "-2", "--", *NOTHING], ["tasks at once", "-2"]),
         (["--after", "nosuchjob", "--", *NOTHING], ["nosuchjob"]),

@@ -21,7 +21,7 @@ def test_the_checkout_passes(step: Step) -> None:
     assert not findings, f"\n{findings}"
 
 
-OF_WINDOWS = "tests/leaves tests/wire tests/process -rs"
+OF_WINDOWS = "tests/leaves tests/wire tests/process tests/pictures -rs"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script")
