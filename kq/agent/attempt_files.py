@@ -35,6 +35,8 @@ def working_folder(order: AssignOrder) -> str:
 
 def file_state(path: str) -> tuple[int, int, int] | None:
     """Return what changes when a file is written or replaced; None if `path` is empty or names no file."""
+    if not path:
+        return None
     try:
         status = os.stat(path)  # noqa: PTH116  # Path costs as much as the call
     except (OSError, ValueError):

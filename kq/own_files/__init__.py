@@ -49,9 +49,9 @@ def open_to_append(path: str | Path, *, create_folder: bool = False) -> int:
         OSError: it cannot be opened.
         FileNotFoundError: its folder does not exist.
     """
-    path = Path(path)
-    with OwnFolder(path.parent, create=create_folder) as folder:
-        return folder.open_to_append(path.name)
+    folder_path, name = os.path.split(path)  # Path takes longer than the system calls
+    with OwnFolder(folder_path, create=create_folder) as folder:
+        return folder.open_to_append(name)
 
 
 def open_lock_file(path: Path, *, create_folder: bool = False) -> IO[bytes]:

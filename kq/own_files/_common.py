@@ -17,7 +17,7 @@ MAX_BYTES = 64 << 20
 class NotOwn(PermissionError):
     """A file or folder is another user's, or may lead to one: `strerror` has the reason."""
 
-    def __init__(self, reason: str, path: Path) -> None:
+    def __init__(self, reason: str, path: str | Path) -> None:
         super().__init__(errno.EPERM, reason, str(path))
 
 

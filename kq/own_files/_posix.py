@@ -34,7 +34,7 @@ class OwnFolder:
     user can have put it there. Names passed to the methods have no slash.
     """
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
+    def __init__(self, path: str | Path, *, create: bool = False) -> None:
         """
         Args:
             path: the folder.
@@ -44,11 +44,12 @@ class OwnFolder:
             NotOwn: it belongs to another user, or is reached by a link that another may have made.
             OSError: it cannot be opened.
         """
-        self.path = path
-        self._fd = _open_folder(path, create=create)
+        self._path = os.fspath(path)
+        self._fd = _open_folder(self._path, create=create)
         try:
-            self._uid = _own_uid(self._fd)
-            _check_owner(os.fstat(self._fd), self._uid, path)
+            found = os.fstat(self._fd)
+            self._uid = _own_uid(self._fd, found)
+            _check_owner(found, self._uid, self._path)
         except OSError:
             os.close(self._fd)
             raise
@@ -93,9 +94,9 @@ class OwnFolder:
         try:
             fd = os.open(name, flags | _FILE, 0o600, dir_fd=self._fd)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path / name)) from None
+            raise OSError(error.errno, error.strerror, f"{self._path}/{name}") from None
         try:
-            _check_file(os.fstat(fd), self._uid, self.path / name)
+            _check_file(os.fstat(fd), self._uid, f"{self._path}/{name}")
             os.set_blocking(fd, True)
         except OSError:
             os.close(fd)
@@ -109,7 +110,7 @@ class OwnFolder:
         with open(self.open_to_read(name), "rb") as file:
             content = file.read(max_bytes + 1)
         if len(content) > max_bytes:
-            raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(self.path / name))
+            raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", f"{self._path}/{name}")
         return content
 
     def write(self, name: str, content: bytes) -> None:
@@ -145,7 +146,7 @@ class OwnFolder:
     def check(self, name: str) -> None:
         """Raise NotOwn unless an entry, if there is one, is a regular file of this user's with one name."""
         try:
-            _check_file(self.status(name), self._uid, self.path / name)
+            _check_file(self.status(name), self._uid, f"{self._path}/{name}")
         except FileNotFoundError:
             pass
 
@@ -153,7 +154,7 @@ class OwnFolder:
     def is_in_place(self) -> bool:
         """Whether its path still leads to it: it was not moved, and nothing else is in its place."""
         try:
-            return os.path.samestat(self.path.stat(), os.fstat(self._fd))
+            return os.path.samestat(Path(self._path).stat(), os.fstat(self._fd))
         except OSError:
             return False
 
@@ -180,8 +181,10 @@ class _Listable:
 # --- The way to a folder ---
 
 
-def _open_folder(path: Path, *, create: bool) -> int:
-    rest = list(reversed(path.absolute().parts[1:]))
+def _open_folder(path: str, *, create: bool) -> int:
+    # Without pathlib, which takes longer than the system calls: an Agent opens a log for each task.
+    whole = path if path.startswith("/") else f"{os.getcwd()}/{path}"  # noqa: PTH109
+    rest = [name for name in reversed(whole.split("/")) if name not in ("", ".")]
     links = 0
     fd = os.open("/", _FOLDER)
     try:
@@ -191,20 +194,20 @@ def _open_folder(path: Path, *, create: bool) -> int:
                 below = os.open(name, _FOLDER, dir_fd=fd)
             except FileNotFoundError:
                 if not create:
-                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path) from None
                 try:
                     os.mkdir(name, 0o700, dir_fd=fd)
                 except FileExistsError:
                     pass  # another process has just made it
                 except OSError as error:
-                    raise OSError(error.errno, error.strerror, str(path)) from None
+                    raise OSError(error.errno, error.strerror, path) from None
                 rest.append(name)
                 continue
             except OSError as error:
                 # For a link, Linux returns ENOTDIR, other systems ELOOP.
                 links += 1
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP) or links > _MAX_LINKS:
-                    raise OSError(error.errno, error.strerror, str(path)) from error
+                    raise OSError(error.errno, error.strerror, path) from error
                 target = Path(_followed(name, fd, path))
                 rest.extend(reversed(target.parts[1:] if target.is_absolute() else target.parts))
                 if not target.is_absolute():
@@ -218,7 +221,7 @@ def _open_folder(path: Path, *, create: bool) -> int:
     return fd
 
 
-def _followed(name: str, parent: int, path: Path) -> str:
+def _followed(name: str, parent: int, path: str) -> str:
     """Return where a link leads, if only root or this user can have put it into the folder `parent`.
 
     Raises:
@@ -227,7 +230,7 @@ def _followed(name: str, parent: int, path: Path) -> str:
     """
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if not stat.S_ISLNK(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
     above = os.fstat(parent)
     trusted = (0, os.geteuid())
     # In a folder with the sticky bit others may add links, and cannot move or replace one.
@@ -239,9 +242,9 @@ def _followed(name: str, parent: int, path: Path) -> str:
     return os.readlink(name, dir_fd=parent)
 
 
-def _own_uid(folder: int) -> int:
-    """Return the owner of files that this process creates in an open folder."""
-    found, own = os.fstat(folder), os.geteuid()
+def _own_uid(folder: int, found: os.stat_result) -> int:
+    """Return the owner of files that this process creates in an open folder, whose status is `found`."""
+    own = os.geteuid()
     if found.st_uid == own:
         return own
     if found.st_dev not in _owners:
@@ -258,7 +261,7 @@ def _own_uid(folder: int) -> int:
     return _owners[found.st_dev]
 
 
-def _check_file(found: os.stat_result, uid: int, path: Path) -> None:
+def _check_file(found: os.stat_result, uid: int, path: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise NotOwn("Not a regular file", path)
     if found.st_nlink > 1:
@@ -266,6 +269,6 @@ def _check_file(found: os.stat_result, uid: int, path: Path) -> None:
     _check_owner(found, uid, path)
 
 
-def _check_owner(found: os.stat_result, uid: int, path: Path) -> None:
+def _check_owner(found: os.stat_result, uid: int, path: str) -> None:
     if found.st_uid != uid:
         raise NotOwn(f"Belongs to user {found.st_uid}", path)

@@ -41,7 +41,7 @@ class OwnFolder:
     can be renamed or removed. Names passed to the methods have no slash.
     """
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
+    def __init__(self, path: str | Path, *, create: bool = False) -> None:
         """
         Args:
             path: the folder.
@@ -51,7 +51,7 @@ class OwnFolder:
             NotOwn: it is a link or junction.
             OSError: it cannot be opened.
         """
-        self.path = path
+        self._path = path = Path(path)
         if create:
             path.mkdir(parents=True, exist_ok=True)
         # Without a right to its content, the handle would not keep others from moving the folder.
@@ -105,7 +105,7 @@ class OwnFolder:
         return self._open(name, _WRITE, _CREATE_NEW)
 
     def _open(self, name: str, access: int, disposition: int) -> int:
-        path = self.path / name
+        path = self._path / name
         handle = files.open_handle(str(path), access, disposition, _OPEN_REPARSE_POINT)
         try:
             _check_file(handle, path)
@@ -121,7 +121,7 @@ class OwnFolder:
         with open(self.open_to_read(name), "rb") as file:
             content = file.read(max_bytes + 1)
         if len(content) > max_bytes:
-            raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(self.path / name))
+            raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(self._path / name))
         return content
 
     def write(self, name: str, content: bytes) -> None:
@@ -130,25 +130,25 @@ class OwnFolder:
 
     def replace(self, draft: str, name: str) -> None:
         """Rename `draft` to `name`, in the place of what was there, atomically. Raises OSError."""
-        files.replace_file(self.path / draft, self.path / name)
+        files.replace_file(self._path / draft, self._path / name)
 
     def remove(self, name: str) -> None:
         """Remove a file, or a link in its place, if it exists. Raises OSError."""
-        (self.path / name).unlink(missing_ok=True)
+        (self._path / name).unlink(missing_ok=True)
 
     def remove_tree(self, name: str) -> None:
         """Remove a folder and its content, following no link. Raises OSError."""
         import shutil  # slow to import, and most programs remove nothing
 
-        shutil.rmtree(self.path / name)
+        shutil.rmtree(self._path / name)
 
     def names(self) -> list[str]:
         """Return the names of the folder's entries. Raises OSError."""
-        return [each.name for each in self.path.iterdir()]
+        return [each.name for each in self._path.iterdir()]
 
     def status(self, name: str) -> os.stat_result:
         """Return the status of an entry, of a link itself. Raises OSError."""
-        return (self.path / name).lstat()
+        return (self._path / name).lstat()
 
     def check(self, name: str) -> None:
         """Raise NotOwn unless an entry, if there is one, is a regular file with one name."""
@@ -166,7 +166,7 @@ class OwnFolder:
         On others, such as some shares, it keeps the rights of the folder above.
         """
         with contextlib.suppress(OSError):
-            _windows_access.restrict(self.path)
+            _windows_access.restrict(self._path)
 
 
 def _attributes(handle: int, path: Path) -> int:
