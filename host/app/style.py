@@ -85,7 +85,9 @@ QWidget:disabled { color: %(dim)s; }
 QFrame { border: 1px solid %(line)s; }
 QLabel { border: 0; }
 QAbstractItemView::item { padding: 1px; }
-QListView::item:focus, QTableWidget::item:focus { border: 1px solid %(accent)s; padding: 0; }
+QTableView::item { padding: 1px 5px; }
+QListView::item:focus { border: 1px solid %(accent)s; padding: 0; }
+QTableWidget::item:focus { border: 1px solid %(accent)s; padding: 0 4px; }
 QAbstractItemView::item:selected { background: %(selection)s; }
 QPushButton:checked { background: %(selection)s; }
 QSplitter::handle { background: %(line)s; }

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QCursor
-from PySide6.QtWidgets import QDockWidget, QMenu
+from PySide6.QtWidgets import QApplication, QDockWidget, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from host.app.catalog_tab import CatalogTab
@@ -116,6 +116,24 @@ def test_a_line_shows_which_panel_has_the_keyboard(make_desktop: MakeDesktop, qt
         assert dock is not None and child is not None
         child.setFocus()
         qtbot.waitUntil(partial(_is_marked, line, dock), timeout=WAIT_MS)
+
+
+def test_the_focus_of_a_panel_is_in_its_first_field(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """The keyboard reaches *Parameters* in a field that can be typed into, not in the empty panel."""
+    desktop = make_desktop()
+    desktop.window.activateWindow()
+    open_small(desktop)
+    active_scene().edit(active_scene().graph.node("RenderSettings"))
+    desktop.window.open_tab("Parameters")
+    tab = parameters()
+    tab.setFocus(Qt.FocusReason.TabFocusReason)
+    first = tab.editor(active_scene().graph.node("RenderSettings").specs[0].name)
+    qtbot.waitUntil(lambda: _has_focus(first), timeout=WAIT_MS)
+
+
+def _has_focus(widget: QWidget) -> bool:
+    focused = QApplication.focusWidget()
+    return focused is not None and (focused is widget or widget.isAncestorOf(focused))
 
 
 def _is_marked(line: FocusLine, dock: QDockWidget) -> bool:

@@ -18,6 +18,8 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStyleOptionSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -27,7 +29,7 @@ from host.app.editors import VectorEditor
 from host.app.window_menus import chosen_palette
 from host.nodes.parameters import Kind, ParameterSpec
 from tests.host.conftest import MakeDesktop, forget_session, shut
-from tests.host.driving import graph_tab
+from tests.host.driving import WAIT_MS, graph_tab
 
 _STANDS_OUT = 100
 """How much lighter than its ground, of 255, what is drawn has to be."""
@@ -123,6 +125,42 @@ def test_every_widget_is_styled_by_its_class(qapp: QApplication, qtbot: QtBot) -
     assert picture.pixelColor(0, 20) == style.LINE
     assert picture.pixelColor(40, 20) == style.WINDOW
     assert label.grab().toImage().pixelColor(79, 39) == style.WINDOW
+
+
+def test_cells_begin_where_their_titles_do(qapp: QApplication, qtbot: QtBot) -> None:
+    """In each table with titles at the left; the current cell has a frame, which moves no text."""
+    style.apply(qapp)
+    table = QTableWidget(2, 1)
+    qtbot.addWidget(table)
+    table.setShowGrid(False)
+    header = table.horizontalHeader()
+    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    table.setHorizontalHeaderLabels(["Node"])
+    for row in range(2):
+        table.setItem(row, 0, QTableWidgetItem("Node"))
+    table.setColumnWidth(0, 200)
+    table.resize(400, 200)
+    table.show()
+
+    def left_end(widget: QWidget, place: QRect) -> int:
+        image = widget.grab(place.adjusted(2, 2, -2, -2)).toImage()
+        ground = image.pixelColor(image.width() - 1, 1)
+        columns = range(image.width())
+        return next(
+            x for x in columns if any(image.pixelColor(x, y) != ground for y in range(image.height()))
+        )
+
+    title = left_end(header.viewport(), QRect(0, 0, 200, header.height()))
+    cells = [left_end(table.viewport(), table.visualRect(table.model().index(row, 0))) for row in range(2)]
+    assert abs(cells[0] - title) <= 1
+    table.activateWindow()
+    table.setFocus()
+    table.setCurrentCell(1, 0)
+    qtbot.waitUntil(table.hasFocus, timeout=WAIT_MS)
+    place = table.visualRect(table.model().index(1, 0))
+    assert abs(left_end(table.viewport(), place) - cells[1]) <= 1
+    picture = table.viewport().grab(place).toImage()
+    assert picture.pixelColor(0, place.height() // 2) == style.ACCENT
 
 
 def test_text_is_read_on_every_ground_of_both_palettes() -> None:
