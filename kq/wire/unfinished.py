@@ -67,6 +67,10 @@ class UnfinishedMessages:
             large.add(fd)
             total -= sizes[fd]
         endless = sorted(large & self._large)
+        for fd in endless:
+            # The next connection may have the same descriptor.
+            large.discard(fd)
+            del since[fd]
         self._since, self._large = since, large
         return endless
 

@@ -52,6 +52,14 @@ def test_it_is_closed_at_the_second_check() -> None:
     assert unfinished.check([Received(3, 2, 201 + LIMIT)]) == [3]
 
 
+def test_the_next_connection_with_its_descriptor_begins_anew() -> None:
+    unfinished = UnfinishedMessages(LIMIT, TOTAL)
+    for size in (0, 1 + LIMIT):
+        assert unfinished.check([Received(3, 0, size)]) == []
+    assert unfinished.check([Received(3, 0, 1 + LIMIT)]) == [3]
+    assert unfinished.check([Received(3, 0, 1 + LIMIT)]) == []
+
+
 def test_of_many_the_largest_are_closed() -> None:
     """Each of them could be valid; together they are too large."""
     unfinished = UnfinishedMessages(LIMIT, TOTAL)
