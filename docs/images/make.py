@@ -7,6 +7,7 @@ tests/farms/test_sequence.py.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["KATANA_RESOURCES"] = os.pathsep.join(str(ROOT / name) for name in ("plugins", "resources"))
 
+from PIL import Image  # noqa: E402
 from PySide6.QtCore import QEventLoop, Qt, QTimer  # noqa: E402  the platform is chosen first
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
@@ -361,6 +363,23 @@ class _Nothing:
 _NOTHING: Any = _Nothing()
 
 
+def take_denoised(folder: Path) -> None:
+    """Save the middle of the sample scene at 8 samples: as rendered, and denoised."""
+    halves = Image.new("RGB", (800, 360))
+    for number, when in enumerate(("never", "always")):
+        stage, picture = folder / f"{when}.usda", folder / f"{when}.png"
+        settings = f'over "Settings" {{\n    custom token katana:denoise = "{when}"\n}}'
+        stage.write_text(
+            f'#usda 1.0\n(\n    subLayers = [@{SCENE.as_posix()}@]\n)\nover "Render" {{\n{settings}\n}}\n'
+        )
+        command = [sys.executable, "-m", "host.renderboot", "-geolib3OpTree", str(stage), "-samples", "8"]
+        subprocess.run([*command, "-renderOutputFile", str(picture)], check=True, cwd=ROOT)
+        with Image.open(picture) as image:
+            halves.paste(image.crop((120, 0, 520, 360)), (400 * number, 0))
+    halves.save(FOLDER / "denoised.png", optimize=True)
+    print("docs/images/denoised.png")
+
+
 def main() -> None:
     """Take the pictures that are named, or all of them."""
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
@@ -369,6 +388,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="katana-queue-") as folder:
         os.environ["KQ_DATA_ROOT"] = str(Path(folder) / "data")
         os.environ["KATANA_USER_RESOURCE_DIRECTORY"] = str(Path(folder) / "user")
+        if not sys.argv[1:] or "denoised" in sys.argv[1:]:
+            take_denoised(Path(folder))
+        if sys.argv[1:] == ["denoised"]:
+            return
         pictures = Pictures(sys.argv[1:], Path(folder))
         try:
             pictures.all()

@@ -44,13 +44,14 @@ class RenderOverrides:
     height: int | None = None
     samples: int | None = None
     renderer: str | None = None
+    denoise: str | None = None
 
     def apply(self, node: Node) -> None:
         """Set the values on `node` and on its RenderSettings node upstream.
 
         Raises SceneError for an invalid value or a missing node.
         """
-        for name in ("width", "height", "samples"):
+        for name in ("width", "height", "samples", "denoise"):
             value = getattr(self, name)
             if value is None:
                 continue

@@ -60,6 +60,11 @@ def parser() -> argparse.ArgumentParser:
             f"--{name}", type=_positive, metavar="N", help=f"without a window: {what}, not the scene's own"
         )
     result.add_argument(
+        "--denoise",
+        metavar="WHEN",
+        help="without a window: previews, always or never, not the scene's own",
+    )
+    result.add_argument(
         "--renderer", metavar="NAME", help="without a window: the renderer, not the Render node's own"
     )
     result.add_argument(
@@ -142,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         from .headless import RenderOverrides, run
 
-        overrides = RenderOverrides(options.width, options.height, options.samples, options.renderer)
+        overrides = RenderOverrides(
+            options.width, options.height, options.samples, options.renderer, options.denoise
+        )
         why = why_headless(options.headless)
         code = run(scene, options.node, options.frame, overrides, options.out, why)
         for line in once.summary():

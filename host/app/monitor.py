@@ -22,6 +22,7 @@ from .live_bar import LiveBar
 from .live_renders import active_lives
 from .picture_view import Compare, PictureView
 from .picture_watch import PictureWatcher
+from .render_facts import denoised, facts_in, facts_of
 from .render_pictures import RenderPictures, active_pictures
 from .render_state import Phase, Render
 from .rendering import RenderSession, active_renders
@@ -29,8 +30,6 @@ from .selected_job import SelectedJob
 
 _JOB_SELECTED_EVENT = "katana_queue_job_selected"
 """Queued by a farm plug-in's tab when another job or task is selected, or one of its facts has changed."""
-_MAX_FACT = 60
-"""Longer texts of a picture's header are cut to this many characters."""
 _TITLE_WIDTH = 110  # pixels: camera and samples are cut before the node's name
 _VIEW_CHANGED_EVENT = "catalog_clientViewChanged"
 
@@ -254,7 +253,7 @@ class Monitor(BaseTab):
         other, render = self._other, self._other_render
         assert other is not None
         details = [other.picture.name] if other.picture is not None else []
-        details += _facts_in(self._view.image) or (_facts(render) if render is not None else [])
+        details += facts_in(self._view.image) or (facts_of(render) if render is not None else [])
         self._details.setText(",  ".join(details))
         phase = other.phase or (render.phase if render is not None else None)
         elapsed = _elapsed(render) if render is not None and other.task is None else ""
@@ -270,6 +269,7 @@ class Monitor(BaseTab):
     def _set_image(self, image: QImage) -> None:
         self._view.set_image(image)
         self._size.setText(f"{image.width()} × {image.height()}")
+        self._show_state()
 
     def _show_back(self, item: CatalogItem | None) -> None:
         """Compare the front picture with the one of `item`; None ends the comparison."""
@@ -400,22 +400,10 @@ class Monitor(BaseTab):
             return
         self._title.setText(render.node)
         self._frame.setText(f"frame {render.frame:g}")
-        self._details.setText(",  ".join(_facts(render)))
+        self._details.setText(",  ".join(facts_of(render) + denoised(self._view.image)))
         self._state.setText(_phase_text(render.phase, self._live_bar.state) + _elapsed(render))
         if render.width and render.height and self._view.image.isNull():
             self._size.setText(f"{render.width} × {render.height}")
-
-
-def _facts(render: Render) -> list[str]:
-    """Return the camera and the samples of `render`, as far as they are known."""
-    facts = [render.camera] if render.camera else []
-    return [*facts, _samples(render.samples)] if render.samples else facts
-
-
-def _facts_in(image: QImage) -> list[str]:
-    """Return the camera and the samples in the header of a picture of renderboot; else nothing."""
-    camera, samples = (image.text(name)[:_MAX_FACT] for name in ("camera", "samples"))
-    return [camera, *([_samples(samples)] if samples else [])] if camera else []
 
 
 def _phase_text(phase: Phase, state: str = "") -> str:
@@ -443,7 +431,3 @@ def _elapsed(render: Render) -> str:
     seconds = (render.ended_at or time.monotonic()) - render.started_at
     minutes, rest = divmod(seconds, 60)
     return f"&nbsp;&nbsp;{minutes:.0f}:{rest:04.1f}" if minutes else f"&nbsp;&nbsp;{rest:.1f} s"
-
-
-def _samples(count: int | str) -> str:
-    return f"{count} sample" if str(count) == "1" else f"{count} samples"

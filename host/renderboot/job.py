@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .arguments import Arguments
 from .cache import PartCache
+from .denoising import DENOISER
 from .diagnostics import Diagnostics
 from .errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
 from .picture import Header, Pixels, framed, png, write_encoded, write_exr
@@ -35,7 +36,7 @@ _LISTEN_S = 0.25
 """How often progress is polled; signals and finished passes are handled at once."""
 _STILL_READING_S = 15.0
 """How often the log reports that the scene is still being read."""
-_PNG_TEXTS = ("node", "frame", "renderer", "camera", "samples")
+_PNG_TEXTS = ("node", "frame", "renderer", "camera", "samples", "denoiser")
 """The metadata in the header of a PNG, which the Monitor shows. Paths and times are only in the EXR's."""
 _NO_CAMERA = "(automatic: frames the scene)"
 _STOP_TIMEOUT_S = 1.0
@@ -98,6 +99,10 @@ class _Job:
         self._stop = threading.Event()
         self._picture: Picture | None = None
         self._preview: Pixels | None = None
+        self._denoised: tuple[Pixels, float] | None = None
+        """The latest denoised picture, and its samples."""
+        self._may_denoise = True
+        """False after the denoiser has failed."""
         self._samples = 0
         self._error: Exception | None = None
         output = _output_of(arguments)
@@ -173,8 +178,10 @@ class _Job:
             self._report.progress(min(done / self._samples, 0.999))
             if self._sender is not None:
                 self._sender.send_progress(int(done), self._samples)
-            # No picture before the coarse preview: it would be black.
-            is_stale = 0.0 < self._written_at < time.monotonic() - _PICTURE_INTERVAL_S
+            # No picture before the coarse preview: it would be black. A denoised one changes between passes.
+            is_stale = (
+                self._denoised is None and 0.0 < self._written_at < time.monotonic() - _PICTURE_INTERVAL_S
+            )
             if event is _Event.PASS_DONE or is_stale:
                 self._write_png(picture)
 
@@ -188,13 +195,19 @@ class _Job:
     def _write_png(self, picture: Picture) -> None:
         """Write the current picture; the first time, the stored preview instead."""
         preview, self._preview = self._preview, None
-        samples = picture.samples_done() if preview is None else 0.0
-        self._publish(picture.pixels() if preview is None else preview, samples)
+        self._publish(*((preview, self._header(0.0)) if preview is not None else self._current(picture)))
         self._written_at = time.monotonic()
 
-    def _publish(self, pixels: Pixels, samples: float) -> None:
+    def _current(self, picture: Picture) -> tuple[Pixels, Header]:
+        """Return the latest denoised picture, else the picture so far, and its header."""
+        if self._denoised is not None:
+            pixels, samples = self._denoised
+            return pixels, self._header(samples, DENOISER)
+        pixels = picture.pixels()
+        return pixels, self._header(picture.samples_done())
+
+    def _publish(self, pixels: Pixels, header: Header) -> None:
         """Write the PNG, and send the same bytes to the desktop if it is connected."""
-        header = self._header(samples)
         about = {name: header.about[name] for name in _PNG_TEXTS if header.about.get(name)}
         encoded = png(framed(pixels, header), about)
         if self._sender is not None:
@@ -228,7 +241,7 @@ class _Job:
         done = picture.samples_done()
         if self._arguments.method == "diskRender":
             # No EXR: skip-existing checks and compositing would take it for a finished frame.
-            self._publish(picture.pixels(), done)
+            self._publish(*self._current(picture))
         else:
             self._write_both(picture)
         shown = f"{done:.0f}" if done >= 1 else f"{done:.2f}"
@@ -236,12 +249,11 @@ class _Job:
         return EXIT_STOPPED
 
     def _write_both(self, picture: Picture) -> None:
-        pixels = picture.pixels()
-        samples = picture.samples_done()
-        self._publish(pixels, samples)
-        write_exr(self._exr, pixels, self._header(samples))
+        pixels, header = self._current(picture)
+        self._publish(pixels, header)
+        write_exr(self._exr, pixels, header)
 
-    def _header(self, samples: float) -> Header:
+    def _header(self, samples: float, denoiser: str = "") -> Header:
         """Return the size and the metadata of the picture; the PNG has only the metadata in _PNG_TEXTS."""
         scene = self._header_facts
         if scene is None:
@@ -257,6 +269,8 @@ class _Job:
             "capDate": time.strftime("%Y:%m:%d %H:%M:%S"),
             "software": "Katana Queue renderboot",
         }
+        if denoiser:
+            about["denoiser"] = denoiser
         if arguments.node_name:
             about["node"] = arguments.node_name
         if scene.frame is not None:
@@ -341,8 +355,24 @@ class _Job:
             affordable = self._affordable(size, took)
             # 1, 1, 2, 4, 8...: each picture has twice the samples of the one before.
             size = max(1, min(done, affordable, self._samples - done))
+            self._denoise(picture, is_last=done >= self._samples)
             if done < self._samples:
                 self._events.put(_Event.PASS_DONE)
+
+    def _denoise(self, picture: Picture, *, is_last: bool) -> None:
+        """Keep the picture without its noise, if its settings ask for it; of a Disk Render only the last."""
+        if not self._may_denoise or (self._arguments.method == "diskRender" and not is_last):
+            return
+        try:
+            pixels = picture.denoised(self._stop.is_set)
+        except RenderBootError as error:
+            # The picture goes on with its noise.
+            self._may_denoise, self._denoised = False, None
+            self._report.warn(str(error))
+            return
+        if pixels is not None:
+            self._denoised = pixels, picture.samples_done()
+        self._check_stop()
 
     def _affordable(self, size: int, took_s: float) -> int:
         """Return the most samples a pixel of the next pass, after one of `size` that took `took_s`."""

@@ -300,6 +300,7 @@ class PictureSettings:
     pixel_aspect_ratio: float = 1.0
     data_window: Window | None = None
     """Left, top, right, bottom of the crop window, in pixels from the top left; None: the whole picture."""
+    denoise: bool = False
 
     @property
     def window(self) -> Window:

@@ -48,7 +48,7 @@ def test_a_preview_sends_its_picture_and_names_what_it_is_of(make_desktop: MakeD
     assert desktop.pictures.is_streamed(render.sequence_id)
     assert (monitor().view.image.width(), monitor().view.image.height()) == (32, 18)
     header = monitor().header
-    for fact in ("Render", "frame 1", "/World/Front", "3 samples", "Completed"):
+    for fact in ("denoised", "Render", "frame 1", "/World/Front", "3 samples", "Completed"):
         assert fact in header
     item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
     assert item is not None

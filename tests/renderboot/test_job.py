@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,9 @@ class SlowPicture:
 
     def pixels(self) -> Pixels:
         return self._pixels.copy()
+
+    def denoised(self, is_cancelled: Callable[[], bool]) -> Pixels | None:
+        return None
 
 
 class SlowRenderer:

@@ -12,12 +12,14 @@ from ..parameters import Kind, ParameterSpec
 
 SETTINGS_PATH = "/Render/Settings"
 SAMPLES = "katana:samples"
+DENOISE = "katana:denoise"
 
 
 def _cook_settings(context: CookContext) -> None:
     settings = UsdRender.Settings.Define(context.stage, SETTINGS_PATH)
     settings.CreateResolutionAttr(Gf.Vec2i(context.integer("width"), context.integer("height")))
     settings.GetPrim().CreateAttribute(SAMPLES, Sdf.ValueTypeNames.Int).Set(context.integer("samples"))
+    settings.GetPrim().CreateAttribute(DENOISE, Sdf.ValueTypeNames.Token).Set(context.text("denoise"))
     camera = context.text("camera")
     if camera:
         if not camera.startswith("/") or not Sdf.Path.IsValidPathString(camera):
@@ -45,6 +47,15 @@ RENDER_SETTINGS = NodeType(
         ParameterSpec("width", Kind.INTEGER, 640, "Width", "Pixels.", "Resolution", 1, 16384),
         ParameterSpec("height", Kind.INTEGER, 360, "Height", "Pixels.", "Resolution", 1, 16384),
         ParameterSpec("samples", Kind.INTEGER, 32, "Samples", "Per pixel.", "Quality", 1, 65536),
+        ParameterSpec(
+            "denoise",
+            Kind.CHOICE,
+            "previews",
+            "Denoise",
+            "previews: all but Disk Renders. Of mitsuba alone.",
+            "Quality",
+            choices=("previews", "always", "never"),
+        ),
     ),
     cook=_cook_settings,
 )

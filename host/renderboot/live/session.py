@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ...scene_origin import origin_of_file
 from ..arguments import Arguments
+from ..denoising import DENOISER
 from ..diagnostics import Diagnostics
 from ..errors import EXIT_FAILED, EXIT_STOPPED, RenderBootError
 from ..picture import Header, Pixels, framed, png, write_encoded, write_exr
@@ -84,6 +85,10 @@ class LiveRender:
         """The rendered part of the picture in pixels: left, top, right, bottom."""
         self._last_full_picture: Pixels | None = None
         """The pixels when the whole picture was last rendered."""
+        self._denoised: Pixels | None = None
+        """The latest denoised picture of the scene as it is."""
+        self._may_denoise = True
+        """False after the denoiser has failed."""
         self._is_cancelling = False
         self._samples = 0
         self._memory = MemoryLimit(arguments.memory_limit)
@@ -239,6 +244,7 @@ class LiveRender:
         revision = update.revision or 0
         self._shown = replace(self._shown, revision=revision)
         try:
+            self._denoised = None
             scene, self._picture = self._scene.updated(update)
         finally:
             self._log(self._scene.diagnostics)
@@ -269,11 +275,29 @@ class LiveRender:
         began_s = time.monotonic()
         picture.render_pass(samples)
         took_s = time.monotonic() - began_s
+        if not self._is_cancelling:
+            self._denoise(picture)
         if self._is_cancelling:
             return lambda: self._machine.refined(0, took_s)
-        sender.send_picture(png(self._full_picture(picture.pixels())), self._shown)
+        sender.send_picture(png(self._full_picture(self._current(picture))), self._shown)
         sender.send_progress(int(picture.samples_done()), self._samples)
         return lambda: self._machine.refined(samples, took_s)
+
+    def _denoise(self, picture: LivePicture) -> None:
+        """Keep the picture without its noise, if the scene's settings ask for that."""
+        if not self._may_denoise:
+            return
+        try:
+            pixels = picture.denoised(lambda: self._is_cancelling)
+        except RenderBootError as error:
+            # The pictures go on with their noise.
+            self._may_denoise = False
+            self._report.warn(str(error))
+            pixels = None
+        self._denoised = pixels
+
+    def _current(self, picture: LivePicture) -> Pixels:
+        return picture.pixels() if self._denoised is None else self._denoised
 
     @property
     def _is_whole(self) -> bool:
@@ -326,7 +350,10 @@ class LiveRender:
         picture = self._picture
         if picture is None:
             return
-        pixels = picture.pixels()
+        pixels = self._current(picture)
+        header = self._header
+        if self._denoised is not None:
+            header = replace(header, about={**header.about, "denoiser": DENOISER})
         write_encoded(self._png, png(self._full_picture(pixels)))
-        write_exr(self._exr, pixels, self._header)
+        write_exr(self._exr, pixels, header)
         self._report.picture(str(self._png))

@@ -6,6 +6,7 @@ To add one: a package beside `mitsuba`, and its line in `RENDERERS`.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +34,19 @@ class Picture(Protocol):
 
     def pixels(self) -> Pixels:
         """The picture so far: (height, width, 4), scene-linear, premultiplied."""
+
+    def denoised(self, is_cancelled: Callable[[], bool]) -> Pixels | None:
+        """Return the picture without its noise. Call it on the render thread, between passes.
+
+        Args:
+            is_cancelled: Called often, on any thread; True ends the work.
+
+        Returns:
+            As `pixels`; None when cancelled, or where the scene's settings or the renderer do not denoise.
+
+        Raises:
+            RenderBootError: The denoiser failed.
+        """
 
 
 class LivePicture(Picture, Protocol):

@@ -200,6 +200,8 @@ def _picture(arguments: Arguments, settings: StageSettings, diagnostics: Diagnos
         samples=arguments.samples or settings.samples or default.samples,
         pixel_aspect_ratio=ratio,
         data_window=_pixels_of(settings, width, height, diagnostics),
+        denoise=settings.denoise == "always"
+        or (settings.denoise == "previews" and arguments.method != "diskRender"),
     )
 
 

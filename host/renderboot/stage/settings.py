@@ -16,6 +16,9 @@ from .values import get
 SAMPLES_ATTRIBUTES = ("katana:samples", "mitsuba:samples")
 """UsdRender has no attribute for samples; the first of these on RenderSettings or RenderProduct counts."""
 
+DENOISE_ATTRIBUTE = "katana:denoise"
+"""Neither has it one for denoising."""
+
 
 @dataclass(frozen=True)
 class StageSettings:
@@ -24,6 +27,8 @@ class StageSettings:
     width: int | None = None
     height: int | None = None
     samples: int | None = None
+    denoise: str = ""
+    """`previews`, `always` or `never`; anything else counts as never."""
     camera: str | None = None
     conform_policy: str = "expandAperture"
     purposes: frozenset[str] = frozenset({"default", "render"})
@@ -56,6 +61,7 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
         width=int(resolution[0]) if resolution is not None and resolution[0] > 0 else None,
         height=int(resolution[1]) if resolution is not None and resolution[1] > 0 else None,
         samples=_samples(bases, time),
+        denoise=str(_authored(bases, DENOISE_ATTRIBUTE, time) or ""),
         camera=_camera(bases),
         prim=str(settings.GetPath()),
         prims=tuple(str(base.GetPath()) for base in bases),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,11 @@ class CyclesPicture:
             if self._sums is not None:
                 return self._sums / np.float32(self._done)
             return np.zeros(self._shape, np.float32) if self._coarse is None else self._enlarged(self._coarse)
+
+    def denoised(self, is_cancelled: Callable[[], bool]) -> Pixels | None:
+        """See `Picture.denoised`: never, the film has no box filter."""
+        del is_cancelled
+        return None
 
     def _rendered(self, samples: int, percent: int) -> Pixels | None:
         with self._lock:

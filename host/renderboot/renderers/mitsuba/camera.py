@@ -35,7 +35,8 @@ def sensor(camera: Camera, settings: PictureSettings, diagnostics: Diagnostics) 
             "crop_height": bottom - top,
             "pixel_format": "rgba",
             "component_format": "float32",
-            "rfilter": {"type": "gaussian"},
+            # Any other filter gives neighbouring pixels common noise, which a denoiser takes for detail.
+            "rfilter": {"type": "box" if settings.denoise else "gaussian"},
         },
         "sampler": {"type": "multijitter"},
         "near_clip": max(camera.near, 1e-6 * camera.far, 1e-9),

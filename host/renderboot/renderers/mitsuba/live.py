@@ -16,7 +16,7 @@ from ...diagnostics import Diagnostics
 from ...scene import Group, Material, Matrix, Mesh, Scene, every_group
 from .kept import Generation
 from .materials import MaterialLibrary
-from .mitsuba_picture import MitsubaPicture, Sensors, lights_of, mitsuba_scene, translating
+from .mitsuba_picture import MitsubaPicture, Sensors, denoiser_of, lights_of, mitsuba_scene, translating
 from .shapes import ShapeBuilder
 from .textures import MitsubaTextures
 
@@ -74,10 +74,11 @@ class LiveTranslation:
             self._whole.parameters_changed()
         self._kept_lights = kept_lights
         self._forget_if_many()
+        denoiser = denoiser_of(scene, self._diagnostics)
         sensors = self._sensors
         if sensors is None or sensors.camera is not scene.camera or sensors.settings != scene.settings:
             sensors = self._sensors = Sensors(scene.camera, scene.settings, self._diagnostics)
-        return MitsubaPicture(self._whole, sensors)
+        return MitsubaPicture(self._whole, sensors, denoiser)
 
     def _shapes_of(self, scene: Scene) -> ShapeBuilder:
         """Return the scene's shapes: the previous ones where no mesh and no instance needs another."""

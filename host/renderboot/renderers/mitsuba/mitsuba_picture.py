@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...denoising import Denoiser
 from ...diagnostics import Diagnostics
 from ...errors import RenderBootError
 from ...picture import Pixels
@@ -23,7 +24,7 @@ from .kept import Generation
 from .lights import LightBuilder
 from .materials import MaterialLibrary
 
-__all__ = ["MitsubaPicture", "Sensors", "lights_of", "mitsuba_scene", "translating"]
+__all__ = ["MitsubaPicture", "Sensors", "denoiser_of", "lights_of", "mitsuba_scene", "translating"]
 
 Sums = npt.NDArray[np.float64]
 
@@ -57,6 +58,18 @@ def lights_of(
 def mitsuba_scene(parts: list[object]) -> Any:
     """Return a mitsuba scene of these shapes and lights, without a sensor: cameras are separate."""
     return mi.load_dict({"type": "scene", **{f"part{number}": part for number, part in enumerate(parts)}})
+
+
+def denoiser_of(scene: Scene, diagnostics: Diagnostics) -> Denoiser | None:
+    """Return the denoiser that the scene's settings ask for; if it does not load, warn and unset it there."""
+    if not scene.settings.denoise:
+        return None
+    try:
+        return Denoiser()
+    except RenderBootError as error:
+        diagnostics.warn(str(error))
+        scene.settings = replace(scene.settings, denoise=False)
+        return None
 
 
 class Sensors:
@@ -95,15 +108,16 @@ def _coarse(settings: PictureSettings) -> PictureSettings:
     if window:
         left, top, right, bottom = window
         window = (left // 4, top // 4, max(-(-right // 4), left // 4 + 1), max(-(-bottom // 4), top // 4 + 1))
-    return replace(
-        settings, width=-(-settings.width // 4), height=-(-settings.height // 4), data_window=window
-    )
+    width, height = -(-settings.width // 4), -(-settings.height // 4)
+    # It is shown as it is, and has less noise without a box filter.
+    return replace(settings, width=width, height=height, data_window=window, denoise=False)
 
 
 class MitsubaPicture:
     """A progressive render: finished passes are summed in `_total`, the running one is in mitsuba's film."""
 
-    def __init__(self, scene: Any, sensors: Sensors) -> None:
+    def __init__(self, scene: Any, sensors: Sensors, denoiser: Denoiser | None = None) -> None:
+        self._denoiser = denoiser
         self._scene = scene
         self._sensors = sensors
         self._coarse: Pixels | None = None
@@ -193,6 +207,18 @@ class MitsubaPicture:
         if coarse is not None and not weight.all():
             mean = np.where(weight[..., None] > 0, mean, _enlarged(coarse, weight.shape))
         return _narrowed(mean, self._columns)
+
+    def denoised(self, is_cancelled: Callable[[], bool]) -> Pixels | None:
+        """See `Picture.denoised`."""
+        if self._denoiser is None:
+            return None
+        with self._lock:
+            if self._is_cancelled or self._has_film or not self._passes:
+                return None
+            mean = self._mean(self._total)
+        # Before `_narrowed`, which mixes the noise of neighbouring pixels.
+        pixels = self._denoiser.denoised(mean, is_cancelled)
+        return None if pixels is None else _narrowed(pixels, self._columns)
 
     def _mean(self, sums: Sums | Pixels) -> Pixels:
         """Return the weighted sums divided by their weights; black where the weight is 0."""

@@ -9,7 +9,7 @@ from .engine import mi
 from .kept import Generation
 from .live import LiveTranslation
 from .materials import MaterialLibrary
-from .mitsuba_picture import MitsubaPicture, Sensors, lights_of, mitsuba_scene, translating
+from .mitsuba_picture import MitsubaPicture, Sensors, denoiser_of, lights_of, mitsuba_scene, translating
 from .shapes import ShapeBuilder
 from .textures import MitsubaTextures
 
@@ -47,7 +47,9 @@ class MitsubaRenderer:
         shapes.add(scene.root)
         lights = lights_of(scene, shapes.lights, textures, materials, diagnostics, Generation())
         parts = [*shapes.shapes, *lights]
-        return MitsubaPicture(mitsuba_scene(parts), Sensors(scene.camera, scene.settings, diagnostics))
+        denoiser = denoiser_of(scene, diagnostics)
+        sensors = Sensors(scene.camera, scene.settings, diagnostics)
+        return MitsubaPicture(mitsuba_scene(parts), sensors, denoiser)
 
     def start_live(self, threads: int, diagnostics: Diagnostics) -> LiveTranslation:
         """See `Renderer.start_live`."""
