@@ -21,7 +21,7 @@ from .session_id import machine_id, new_session_id
 __all__ = ["main"]
 
 _OOM_SCORE = 200
-"""OOM score of this process and the server: below renders (300), above the desktop (0)."""
+"""Added to the desktop's OOM score for this process and the server; Agents and renders add to that."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -38,6 +38,8 @@ __all__ = ["Picture", "PictureReader"]
 TIMEOUT_S = 20.0
 """How long one picture may take, from its file on a share to its pixels."""
 _PROGRAM = Path(__file__).resolve().parent / "__main__.py"
+_OOM_SCORE = 600
+"""Added to the desktop's OOM score: a picture costs less than a render, and is read again at once."""
 _POLL_INTERVAL_S = 0.1
 _EXIT_TIMEOUT_S = 5.0
 _MAX_SURVIVORS = 4
@@ -194,6 +196,7 @@ class PictureReader:
                 stdin=process.LIFELINE,
                 stdout=write_end,
             )
+            process.raise_oom_score(_OOM_SCORE, child.id.pid)  # not by itself: its import takes 20 ms
         except BaseException:
             os.close(read_end)
             raise

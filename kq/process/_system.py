@@ -21,17 +21,20 @@ def system_mark() -> str:
     return hashlib.sha256(boot + namespace).hexdigest()[:12]
 
 
-def raise_oom_score(score: int) -> None:
-    """Have Linux end this process, and all that it starts, before the desktop when memory runs out.
+def raise_oom_score(by: int, pid: int | None = None) -> None:
+    """Have Linux end a process, and all that it starts, before the desktop when memory runs out.
 
     Args:
-        score: 1 (somewhat rather) to 1000 (in any case).
+        by: how much is added to its score, which it has from the process that started it: many desktop
+            environments raise the score of all applications. The largest score is 1000.
+        pid: the process; None: this one.
     """
     if sys.platform == "linux":
+        path = Path(f"/proc/{pid or 'self'}/oom_score_adj")
         try:
-            Path("/proc/self/oom_score_adj").write_text(str(score))
+            path.write_text(str(min(int(path.read_text()) + by, 1000)))
         except OSError:
-            pass  # a container may forbid it
+            pass  # it has ended, or a container forbids it
 
 
 def usable_cores() -> int:

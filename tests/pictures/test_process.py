@@ -51,6 +51,14 @@ def slow_picture(path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems end no process for want of memory")
+def test_memory_that_runs_out_ends_it_before_the_desktop(make_reader: MakeReader, good: str) -> None:
+    """And before renders, which are 500 above the desktop."""
+    helper = running(make_reader(), good)
+    own, its = (int(Path(f"/proc/{pid}/oom_score_adj").read_text()) for pid in ("self", helper.pid))
+    assert its == min(own + 600, 1000)
+
+
 @on_posix
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGABRT"])
 def test_a_crash_is_an_error_and_the_next_picture_has_a_new_process(

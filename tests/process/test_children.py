@@ -40,6 +40,28 @@ def _open_descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such score")
+def test_an_oom_score_is_raised_above_the_inherited_one(tmp_path: Path) -> None:
+    """Desktop environments raise that of applications: as an absolute one it could be the desktop's own."""
+    found = tmp_path / "found"
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; from kq.process import raise_oom_score\n"
+        "path, scores = Path('/proc/self/oom_score_adj'), []\n"
+        "for by in 150, 200, 1000:\n"
+        "    raise_oom_score(by); scores.append(path.read_text().strip())\n"
+        "Path(sys.argv[2]).write_text(' '.join(scores))"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    subprocess.run([sys.executable, "-c", program, root, str(found)], check=True)
+    own = int(Path("/proc/self/oom_score_adj").read_text())
+    assert [int(score) for score in found.read_text().split()] == [
+        min(own + 150, 1000),
+        min(own + 350, 1000),
+        1000,
+    ]
+
+
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_the_exit_code_comes_back(code: int, tmp_path: Path) -> None:
     """As the program gave it."""
