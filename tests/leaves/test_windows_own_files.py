@@ -64,7 +64,7 @@ def test_a_private_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 
     with OwnFolder(tmp_path / "keys", create=True) as folder:
         if IS_WINE:  # where the folder above lets all read, as here folders do
-            assert ";;;WD)" in access_list(folder.path)
+            assert ";;;WD)" in access_list(tmp_path / "keys")
         folder.make_private()
         folder.write("client.json", b"key")
         assert folder.read("client.json") == b"key"
