@@ -135,7 +135,7 @@ def test_by_the_tunnel_with_a_passphrase_until_the_host_key_changes(
     qtbot.mouseClick(dialog.start, LEFT)
     answer(dialog, qtbot, "Accept")
     assert "Wrong" not in type_passphrase(dialog, qtbot, "wrong")
-    assert "Wrong" in type_passphrase(dialog, qtbot, "schöne Worte", restart=True)
+    assert "Wrong" in type_passphrase(dialog, qtbot, "schöne Worte", again=True)
     taken = settle(dialog, qtbot)
     assert taken["Registration"] == "1 Agent has registered with the queue", taken
     _, _, picture = await_render(session.client, session.settings.data_root)
