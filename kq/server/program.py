@@ -44,6 +44,8 @@ __all__ = ["Server", "ServerOptions"]
 _MAX_MESSAGES = 512
 """Messages read from one port before the journal is written and replies are sent."""
 _MAX_TICK_S = 1.0
+_SUSPICIOUS_TICK_S = 0.25
+"""Time to the next periodic work while a connection may be sending a message without end."""
 _HISTORY_TURN_S = 0.005
 _END_MARGIN_S = 3.0
 """Seconds beyond a render's grace that the end of the session may take."""
@@ -208,7 +210,8 @@ class Server:
             self._journal_writer.check_file()
             self._check_data_root()
             self._key_limits.tick()
-            self._wire.close_endless()
+            if self._wire.close_endless():
+                self._next_tick = now + min(self._tick_s, _SUSPICIOUS_TICK_S)
 
     def _check_data_root(self) -> None:
         """End the session if another user's folder has taken the place of the data root."""

@@ -267,15 +267,18 @@ class ServerWire:
             self._close_connection(each)
             self._key_limits.refuse(role, "too many connections or subscriptions")
 
-    def close_endless(self) -> None:
+    def close_endless(self) -> bool:
         """Close connections that send a message without end. To be called every second or so; Linux only.
 
         ZeroMQ keeps the frames of a message until it is complete, and has no limit for their number.
+
+        Returns:
+            Whether there may be one, so that the next call should come sooner: memory fills quickly.
         """
         memory = resident_bytes()
         if memory < self._checked_memory + _GROWTH_BYTES:
             self._checked_memory = min(memory, self._checked_memory)
-            return
+            return False
         self._checked_memory = memory
         for socket, unfinished in self._unfinished.items():
             connections = self._connections[socket]
@@ -284,6 +287,7 @@ class ServerWire:
                 connections.closed(fd)
                 self._close_connection(fd)
                 self._key_limits.refuse(role, "a message without end")
+        return any(unfinished.has_large for unfinished in self._unfinished.values())
 
     def _close_connection(self, fd: int) -> None:
         """Have ZeroMQ find that the peer is gone: it has no call to close one connection.

@@ -45,6 +45,11 @@ class UnfinishedMessages:
         self._large: set[int] = set()
         """Descriptors that were beyond a limit at the last check."""
 
+    @property
+    def has_large(self) -> bool:
+        """Whether a connection was beyond a limit at the last check: the next check may close it."""
+        return bool(self._large)
+
     def check(self, connections: Iterable[Received]) -> list[int]:
         """Return the descriptors of connections whose unfinished message is too large now and was last time.
 

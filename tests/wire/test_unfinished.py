@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -87,6 +88,7 @@ def test_the_server_stays_small_and_serves_others(data_root: Path) -> None:
                 while server.memory_info().rss < before + (1 << 30):
                     for _ in range(max((1 << 20) // size, 1)):
                         peer.send_part(bytes(size))
+                    time.sleep(0.005)  # 200 MB a second at most: more than a network of 1 Gbit/s carries
             peer.close()
         assert queue.await_job(queue.submit(sys.executable, "-c", "")).state == "Completed"
         assert queue.server_pid == server.pid
