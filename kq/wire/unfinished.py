@@ -59,7 +59,8 @@ class UnfinishedMessages:
         since: dict[int, Received] = {}
         sizes: dict[int, int] = {}
         for each in connections:
-            first = self._since.get(each.fd, each)
+            # All that a connection without a message has received is unfinished.
+            first = self._since.get(each.fd, each if each.messages else each._replace(size=0))
             if first.messages != each.messages or first.size > each.size:
                 first = each
             since[each.fd] = first
