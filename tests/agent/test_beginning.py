@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import shutil
@@ -47,14 +48,19 @@ def room_for_a_log() -> Iterator[None]:
     """Two more can be opened meanwhile, and no more: for the log and its folder, and not for a process."""
     import resource
 
+    gc.collect()  # what earlier tests left open and is closed now, is not closed meanwhile
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    next_fd = os.dup(0)
-    os.close(next_fd)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (next_fd + 2, hard))
+    filled: list[int] = []  # the limit is one of the highest number, so no lower one may be free
+    highest = max(int(entry.name) for entry in Path("/dev/fd").iterdir())
+    while not filled or filled[-1] <= highest:
+        filled.append(os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (filled[-1] + 3, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in filled:
+            os.close(fd)
 
 
 def test_one_that_the_machine_has_no_room_for_waits_for_it(tmp_path: Path) -> None:
