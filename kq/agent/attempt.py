@@ -9,6 +9,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from typing import assert_never
 
 import msgspec
 
@@ -186,7 +187,7 @@ class Attempt:
             times += self._next_read_at, self._next_log_check_at
         if self._machine.outcome is None:
             times.append(self._limits.deadline)
-        # Nothing is due once `ending` is set, and the loop needs no waiting then.
+        # Once `ending` is set, no time is left in the list. 0 then: the Agent's loop reports it at once.
         return max(min((each for each in times if each is not None), default=now) - now, 0.0)
 
     def step(self, now: float) -> bool:
@@ -239,8 +240,8 @@ class Attempt:
         """Report to the state machine whether the standby process accepted, unless a stop was requested.
 
         Args:
-            ended: how the process ended, if it has. If it did not accept, it is dropped now; otherwise the
-                next step polls it again, and handles its end.
+            ended: how the standby process ended; None while it runs. The end of one that has accepted is
+                handled by the next `step`, like that of any command.
         """
         self._offered = None
         if self._machine.state is not a.AttemptState.OFFERED:
@@ -300,7 +301,7 @@ class Attempt:
 
     # --- Actions ---
 
-    def _carry_out(self, action: msgspec.Struct) -> None:
+    def _carry_out(self, action: a.Action) -> None:
         """Carry out an action of the state machine."""
         if isinstance(action, a.StartCommand):
             self._start_command(action.index)
@@ -324,6 +325,8 @@ class Attempt:
             self._end_all()
         elif isinstance(action, a.Conclude):
             self._conclude()
+        else:
+            assert_never(action)
 
     def _start_command(self, index: int) -> None:
         try:
@@ -424,7 +427,8 @@ class Attempt:
     def _final_picture(self) -> str:
         """Return the picture that the log names, or else the one that the order expects, if it was written.
 
-        One that exists also counts if the render completed: it may have kept a picture of an earlier attempt.
+        An expected picture that is older than this attempt counts only if the render completed: a renderer
+        may keep the picture of an earlier attempt.
         """
         picture = self.picture()
         if picture or not self.order.picture:

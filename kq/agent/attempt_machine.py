@@ -13,6 +13,7 @@ from ..states import Outcome, StopMethod
 from .state_machine import StateMachine
 
 __all__ = [
+    "Action",
     "AskToStop",
     "AttemptMachine",
     "AttemptState",
@@ -150,7 +151,8 @@ class Conclude(msgspec.Struct, frozen=True):
     """Report how the attempt ended."""
 
 
-Result = tuple[AttemptState, list[msgspec.Struct]]
+Action = StartCommand | DropStandby | ClearLeftovers | AskToStop | EndAll | Note | Conclude
+Result = tuple[AttemptState, list[Action]]
 _S = AttemptState
 
 
@@ -203,7 +205,7 @@ class AttemptMachine(StateMachine):
     def _refused(self, event: CommandRefused, now: float) -> Result:
         if event.lacks_resources:
             # Without retries a machine short of resources for a moment would fail task after task.
-            notes: list[msgspec.Struct] = []
+            notes: list[Action] = []
             if self._give_up_at is None:
                 self._give_up_at = now + ROOM_TIMEOUT_S
                 notes = [Note(f"{event.why}: retrying for {ROOM_TIMEOUT_S:g} s")]
@@ -239,7 +241,7 @@ class AttemptMachine(StateMachine):
 
     def _stop(self, event: Stop, now: float) -> Result:
         self.outcome, self.reason = event.outcome, event.reason
-        notes: list[msgspec.Struct] = []
+        notes: list[Action] = []
         if event.outcome is not Outcome.STOPPED:
             notes = [Note(event.reason, is_error=True)]
         if self.state is _S.WAITING:

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
@@ -235,7 +236,7 @@ class RemoteAttempt:
 
     # --- Actions ---
 
-    def _carry_out(self, action: msgspec.Struct) -> None:
+    def _carry_out(self, action: r.Action) -> None:
         if isinstance(action, r.FetchFolder):
             self._fetch.start()
         elif isinstance(action, r.StartRender):
@@ -250,6 +251,8 @@ class RemoteAttempt:
             self._return_files(pictures=action.pictures)
         elif isinstance(action, r.Finish):
             self._finish(action)
+        else:
+            assert_never(action)
 
     def _note(self, message: str) -> None:
         with open(open_to_append(self._order.log_file, create_folder=True), "ab") as log:

@@ -122,7 +122,8 @@ class Finish(msgspec.Struct, frozen=True):
     complete: bool = True
 
 
-Result = tuple[RemoteState, list[msgspec.Struct]]
+Action = FetchFolder | StartRender | StopRender | ReturnFiles | Finish
+Result = tuple[RemoteState, list[Action]]
 _S = RemoteState
 
 

@@ -77,26 +77,30 @@ class Core:
         """Return a job as it is sent to clients, even if it is being removed. Raises NotFound."""
         return self.job(job_id).record()
 
-    # The next four, unlike those above, raise NotFound also for a job that is being removed.
-
     def job_spec(self, job_id: str) -> JobSpec:
-        """Return what was submitted. Raises NotFound."""
+        """Return what was submitted. Raises NotFound, also for a job that is being removed."""
         return self.state.job(job_id).spec
 
     def task_records(self, job_id: str, first: int, count: int) -> list[TaskRecord]:
-        """Return up to `count` tasks from index `first`, as they are sent to clients. Raises NotFound."""
+        """Return up to `count` tasks from index `first`, as they are sent to clients.
+
+        Raises NotFound, also for a job that is being removed.
+        """
         job = self.state.job(job_id)
         return [job.task_record(index) for index in range(max(first, 0), min(first + count, job.total))]
 
     def task_states(self, job_id: str) -> bytes:
-        """Return one byte per task: the index of its state in `list(TaskState)`. Raises NotFound."""
+        """Return one byte per task: the index of its state in `list(TaskState)`.
+
+        Raises NotFound, also for a job that is being removed.
+        """
         return bytes(self.state.job(job_id).states)
 
     def frames_written(self, job_id: str) -> bytes:
-        """Return one byte per task: how many of its frames are written, at most 255. Raises NotFound.
+        """Return one byte per task: how many of its frames are written, at most 255.
 
         The byte is 0 for a task that is completed, or has reported no picture or progress yet. Empty if each
-        task of the job is one frame.
+        task of the job is one frame. Raises NotFound, also for a job that is being removed.
         """
         job = self.state.job(job_id)
         if job.chunks is None or job.spec.chunk < 2:

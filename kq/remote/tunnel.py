@@ -112,11 +112,13 @@ class Tunnel:
             is_accepted = local_port is not None and has_room
             self._connection_count += is_accepted
         if local_port is None or not is_accepted:
-            # On a thread of its own, since closing sends: during a key exchange, that waits for this one.
-            thread = threading.Thread(target=close_quietly, args=(channel,), daemon=True)
+            # Closing sends a message, which waits for the end of a key exchange that is under way. Paramiko's
+            # thread does the exchange, so it must not close the channel itself.
+            thread = threading.Thread(target=close_quietly, args=(channel,), name="kq-tunnel-refused")
         else:
-            thread = threading.Thread(target=self._run_connection, args=(channel, local_port), daemon=True)
-        thread.name = f"kq-tunnel-{local_port}"
+            thread = threading.Thread(target=self._run_connection, args=(channel, local_port))
+            thread.name = f"kq-tunnel-{local_port}"
+        thread.daemon = True
         try:
             thread.start()
         except RuntimeError:  # this machine can start no more threads now

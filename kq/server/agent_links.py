@@ -49,9 +49,11 @@ class AgentLinks:
     def admit_or_queue(self, agent_id: str, role: str) -> bool:
         """Return whether an Agent may register with the key of this role; if not, put it on a waiting list.
 
-        It may if this role is recorded for it already, if the key has no limit, or if its limit is not
-        reached. The limit may be reached only because an Agent that crashed has not been noticed yet, so
-        `forget` asks the waiting Agents to register again. The list is no longer than the limit.
+        An Agent may register if its recorded role is this one, or if fewer Agents than the key's limit have
+        this role. The limit may be reached only because the server has not yet noticed that an Agent has
+        crashed, so `forget` asks the waiting Agents to register again. At most as many Agents wait as may
+        register. Agents that are refused while the list is full only repeat their registration every few
+        seconds, as all Agents without a reply do.
         """
         limit = self.key_limits.max_agents(role)
         if limit is None or self._roles.get(agent_id) == role or len(self.agents_of(role)) < limit:
