@@ -99,10 +99,15 @@ class _MainJob(QObject):
         if not documents.open(self._scene):
             self._end(1)
             return
-        if self._frame is None and active_scene().path is None:
-            # The frame of a USD file is the first of its range, which is read on another thread.
-            self._desktop.queries.range_read.connect(lambda _node: self._submit())
+        if active_scene().path is None:
+            # A USD file is read on another thread. Its frame is the first of its range.
+            self._desktop.queries.query_failed.connect(lambda _node, _logged: self._end(1))
+            self._desktop.queries.range_read.connect(lambda _node: self._on_range_read())
         else:
+            self._submit()
+
+    def _on_range_read(self) -> None:
+        if not self.code:
             self._submit()
 
     def _submit(self) -> None:

@@ -91,8 +91,8 @@ def add_farm_commands(
             metavar="TASK",
             type=int,
             nargs="?",
-            default=0,
-            help="number of the task, from 0; default: 0",
+            default=1,
+            help="number of the task, from 1, as `kq farm tasks` lists it; default: 1",
         )
 
 
@@ -173,7 +173,7 @@ def _jobs(farm: Farm, options: argparse.Namespace) -> int:
 def _tasks(farm: Farm, options: argparse.Namespace) -> int:
     _refreshed(farm)
     rows = [
-        (str(each.index), each.label, each.state, str(each.attempts), each.agent, each.reason)
+        (str(each.index + 1), each.label, each.state, str(each.attempts), each.agent, each.reason)
         for each in farm.tasks(options.id)
     ]
     print_table(("TASK", "FRAMES", "STATE", "ATTEMPTS", "NODE", "REASON"), rows)
@@ -183,9 +183,9 @@ def _tasks(farm: Farm, options: argparse.Namespace) -> int:
 def _log(farm: Farm, options: argparse.Namespace) -> int:
     _refreshed(farm)
     tasks = farm.tasks(options.id)
-    if not 0 <= options.task < len(tasks):
-        raise NotFound(f"job {options.id} has tasks 0 to {len(tasks) - 1}, and no task {options.task}")
-    path = tasks[options.task].log_file
+    if not 1 <= options.task <= len(tasks):
+        raise NotFound(f"job {options.id} has tasks 1 to {len(tasks)}, and no task {options.task}")
+    path = tasks[options.task - 1].log_file
     if not path:
         raise NotFound(f"task {options.task} of job {options.id} has not been started yet")
     with open(path, "rb") as file:
@@ -205,7 +205,7 @@ def _start(farm: Farm, options: argparse.Namespace) -> int:
 
 
 def _start_now(farm: Farm, options: argparse.Namespace) -> int:
-    _answer(farm.start_now(options.id, options.task))
+    _answer(farm.start_now(options.id, options.task - 1))
     return 0
 
 

@@ -130,11 +130,11 @@ def _reopen(state: CoreState, job: Job) -> None:
 
 
 def _job_with_tasks(state: CoreState, job_id: str, tasks: tuple[int, ...]) -> Job:
-    """Return the job. Raises NotFound when there is none, or it has no task of one of these numbers."""
+    """Return the job. Raises NotFound when there is none, or it has no task of one of these numbers, from 0."""
     job = state.job(job_id)
     for task in tasks:
         if not 0 <= task < job.total:
-            raise NotFound(f"job {job.spec.name} has no task {task}: it has {job.total}, counted from 0")
+            raise NotFound(f"job {job.spec.name} has no task {task + 1}: it has {job.total}")
     return job
 
 

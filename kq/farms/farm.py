@@ -417,7 +417,7 @@ class Farm:
     def _start_now(self, job: KnownJob, task: int) -> None:
         submission = job.latest_submissions().get(task)
         if submission is None or not submission.engine_id:
-            raise NotFound(f"task {task} of job {job.kept.id} is not on the farm")
+            raise NotFound(f"task {task + 1} of job {job.kept.id} is not on the farm")
         self._engine.start_now(submission.engine_id, task - submission.offset)
         self._poll_engine()
 

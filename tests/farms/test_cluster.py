@@ -309,8 +309,8 @@ def test_the_farm_commands(cluster: SlurmCluster, share: Path) -> None:
     assert "no option 'colour'" in kq("check", "--option", "colour=red", code=2)
     job = kq("submit", "--wait", "--frames", "1-3", "--", *python, "print('hello {frame}')").strip()
     assert "Completed" in kq("jobs") and job in kq("jobs")
-    assert kq("log", job, "2") == "hello 3\n"
+    assert kq("log", job, "3") == "hello 3\n"
     assert kq("tasks", job).count("Completed") == 3
-    assert "no task 9" in kq("log", job, "9", code=2)
+    assert "no task 4" in kq("log", job, "4", code=2)
     assert "no failed or cancelled tasks" in kq("start", job, code=2)
     assert "Failed: exit code 3" in kq("submit", "--wait", "--", *python, "raise SystemExit(3)", code=1)

@@ -144,12 +144,13 @@ def test_bad_input_is_refused_with_a_message(
 
 
 def test_what_is_wrong_with_a_file_is_reported_once(environment: dict[str, str], tmp_path: Path) -> None:
-    """Though it is found when the file is opened, and again when the node is cooked."""
+    """When the file is opened, not again as a render of it is refused."""
     scene = tmp_path / "bad.usda"
     scene.write_text("#usda 1.0\ndef Xform {\n")
     done = run(environment, scene, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr.count("as USD: line 2, column ") == 1, done.stderr
+    assert "Preview Render" not in done.stdout  # no render is announced of a file that cannot be read
 
 
 def test_without_a_farm_plugin_it_names_what_is_missing(environment: dict[str, str], tmp_path: Path) -> None:
