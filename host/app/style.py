@@ -84,6 +84,7 @@ QWidget {
 QWidget:disabled { color: %(dim)s; }
 QFrame { border: 1px solid %(line)s; }
 QLabel { border: 0; }
+QAbstractItemView QLabel { background: transparent; }
 QAbstractItemView::item { padding: 1px; }
 QTableView::item { padding: 1px 5px; }
 QListView::item:focus { border: 1px solid %(accent)s; padding: 0; }

@@ -127,6 +127,17 @@ def test_every_widget_is_styled_by_its_class(qapp: QApplication, qtbot: QtBot) -
     assert label.grab().toImage().pixelColor(79, 39) == style.WINDOW
 
 
+def test_the_text_of_an_empty_table_has_the_tables_ground(qapp: QApplication, qtbot: QtBot) -> None:
+    """Seen in the light palette, where a label's own ground is much darker."""
+    style.apply(qapp)
+    table = QTableWidget(0, 2)
+    qtbot.addWidget(table)
+    text = QLabel("", table.viewport())
+    text.resize(80, 40)
+    table.show()
+    assert table.viewport().grab().toImage().pixelColor(40, 20) == style.FIELD
+
+
 def test_cells_begin_where_their_titles_do(qapp: QApplication, qtbot: QtBot) -> None:
     """In each table with titles at the left; the current cell has a frame, which moves no text."""
     style.apply(qapp)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,11 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def prepare(
-    checkout: Path, *, need: str = "sh dash", path: str | None = None
+    checkout: Path, *, need: str = "sh dash", path: str | None = None, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run the set-up with one system need; its output is that of a program in the environment."""
     return subprocess.run(
-        ["bash", "-c", PREPARE, "start"],
+        [*before, "bash", "-c", PREPARE, "start"],
         cwd=checkout,
         env={**os.environ, "NEED": need, "PATH": path or os.environ["PATH"]},
         stdin=subprocess.DEVNULL,
@@ -84,6 +85,20 @@ def test_help_needs_no_environment(checkout: Path) -> None:
     form = "./start [SCENE] [--node NAME] [--frame N] [--out DIR] [--agents N] [--headless]"
     assert form in done.stdout
     assert not (checkout / ".venv").exists()
+
+
+def test_a_checkout_that_may_not_be_written_to_is_named(checkout: Path) -> None:
+    """In one line, and nothing is tried: it may hold the .venv of those who share it."""
+    (checkout / ".venv").mkdir()
+    checkout.chmod(0o555)
+    try:
+        # Root may write everywhere, but for the capabilities that setpriv takes from it.
+        without_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+        refused = prepare(checkout, before=without_rights)
+    finally:
+        checkout.chmod(0o755)
+    assert refused.returncode != 0
+    assert refused.stderr.count("\n") == 1 and "may not write there" in refused.stderr, refused.stderr
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from katana_queue.kq.api import JobState, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column, remaining_s
+from katana_queue.plugins.Tabs.KatanaQueue.views.filter_bar import FilterBar
 from katana_queue.plugins.ui.theme import HEADER_PADDING
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtWidgets import QApplication, QMenu
@@ -287,6 +288,25 @@ def test_the_counts_are_there_in_a_panel_of_usual_width(tab: Any, queue: FakeQue
     settle(lambda: tab.view.isVisible())
     tab.resize(800, 500)
     settle(lambda: tab.width() == 800 and tab.filter_bar._buttons[JobState.FAILED].isVisible())
+
+
+def test_a_narrow_panel_hides_the_least_urgent_counts_first(qtbot: Any) -> None:
+    """That of a filter in use stays."""
+    bar = FilterBar()
+    qtbot.addWidget(bar)
+    bar.resize(bar.full_width(), 30)
+    bar.show()
+
+    def hidden() -> list[JobState]:
+        return [state for state, button in bar._buttons.items() if button.isHidden()]
+
+    assert hidden() == []
+    bar.resize(bar.full_width() - 1, 30)
+    assert hidden() == [JobState.CANCELLED]
+    bar.resize(bar.full_width(), 30)
+    bar._buttons[JobState.CANCELLED].setChecked(True)
+    bar.resize(bar.full_width() - 1, 30)
+    assert hidden() == [JobState.COMPLETED]
 
 
 def test_tasks_have_a_remaining_time_while_they_run() -> None:

@@ -99,11 +99,10 @@ class TopBar(FittingWidget):
             button.setIcon(tool_icon("more", self.palette()))
 
     def _fit(self) -> None:
-        """Hide the last buttons first, then the filter's switches, and never the first two groups."""
+        """Hide the last buttons first, then switches of the filter, and never the first two groups."""
         room = self.width() - self._view.sizeHint().width() - 4 * SPACING
-        with_switches = room - self._filter.full_width()
-        fits = with_switches >= self._least
-        self._bar.setMaximumWidth(with_switches if fits else max(0, room - self._filter.minimumWidth()))
+        width = max(self._least, room - self._filter.full_width())
+        self._bar.setMaximumWidth(max(0, min(width, room - self._filter.minimumWidth())))
 
     def _add(self, action: QAction, with_text: bool = False) -> None:
         self._bar.addAction(action)

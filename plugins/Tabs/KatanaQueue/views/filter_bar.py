@@ -17,6 +17,15 @@ from .search_field import SearchField
 
 __all__ = ["FilterBar"]
 
+_MOST_WANTED = (
+    JobState.FAILED,
+    JobState.RUNNING,
+    JobState.WAITING,
+    JobState.COMPLETED,
+    JobState.CANCELLED,
+)
+"""In a narrow panel the buttons of the last states are hidden first."""
+
 
 class FilterBar(FittingWidget):
     """Lets the artist choose which jobs are listed.
@@ -75,7 +84,7 @@ class FilterBar(FittingWidget):
 
     def full_width(self) -> int:
         """Return the least width, in pixels, at which nothing is hidden."""
-        return self.minimumWidth() + self._switches.sizeHint().width()
+        return self.minimumWidth() + SPACING + sum(map(_width, self.switches))
 
     @property
     def controls(self) -> list[QWidget]:
@@ -150,5 +159,15 @@ class FilterBar(FittingWidget):
         self.filter_changed.emit(self.filter())
 
     def _fit(self) -> None:
-        """Hide the buttons of the states when the panel is narrow; the search field stays."""
-        self._switches.setVisible(self.width() >= self.full_width())
+        """Show as many buttons as fit: those that are pressed first. The search field stays."""
+        room = self.width() - self.minimumWidth() - SPACING
+        wanted = [self._buttons[state] for state in _MOST_WANTED]
+        for button in sorted(wanted, key=lambda each: not each.isChecked()):
+            room -= _width(button)
+            if button.isHidden() == (room >= 0):
+                button.setVisible(room >= 0)
+
+
+def _width(button: QToolButton) -> int:
+    """Return the width of a button and of the space beside it, in pixels."""
+    return button.sizeHint().width() + 1
