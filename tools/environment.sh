@@ -81,8 +81,9 @@ set_up() {
     local requirements="$1" began="$SECONDS" python packages
     local PATH="$PATH:/usr/sbin:/sbin" # where ldconfig and sshd are, also for an ordinary user
     shift
-    [ -w "$root" ] && { [ ! -e "$venv" ] || [ -w "$venv" ]; } ||
+    if [ ! -w "$root" ] || { [ -e "$venv" ] && [ ! -w "$venv" ]; }; then
         fail "$venv is not set up, and this user may not write there. Run this first as a user who may"
+    fi
     mapfile -t packages < <(missing_packages "$@")
     if ! python="$(find_python)"; then
         packages+=(python3 python3-venv)

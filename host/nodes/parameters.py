@@ -65,7 +65,7 @@ class ParameterSpec:
             if not math.isfinite(checked):
                 raise ParameterError(f"{self.label} must be a finite number, and is {checked}.")
             if not self.minimum <= checked <= self.maximum:
-                raise ParameterError(f"{self.label} must be {self._range()}, and is {checked:g}.")
+                raise ParameterError(f"{self.label} must be {self._range()}, and is {checked:.12g}.")
         return checked
 
     def _of_kind(self, value: object) -> Value:
@@ -104,10 +104,10 @@ class ParameterSpec:
 
     def _range(self) -> str:
         if math.isinf(self.maximum):
-            return f"{self.minimum:g} or more"
+            return f"{self.minimum:.12g} or more"
         if math.isinf(self.minimum):
-            return f"{self.maximum:g} or less"
-        return f"between {self.minimum:g} and {self.maximum:g}"
+            return f"{self.maximum:.12g} or less"
+        return f"between {self.minimum:.12g} and {self.maximum:.12g}"
 
 
 def stored(value: Value) -> object:

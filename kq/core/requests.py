@@ -130,7 +130,7 @@ def _reopen(state: CoreState, job: Job) -> None:
 
 
 def _job_with_tasks(state: CoreState, job_id: str, tasks: tuple[int, ...]) -> Job:
-    """Return the job. Raises NotFound when there is none, or it has no task of one of these numbers, from 0."""
+    """Return the job. Raises NotFound when there is none, or none of its tasks has one of these indexes."""
     job = state.job(job_id)
     for task in tasks:
         if not 0 <= task < job.total:

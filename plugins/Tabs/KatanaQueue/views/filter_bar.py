@@ -17,7 +17,7 @@ from .search_field import SearchField
 
 __all__ = ["FilterBar"]
 
-_MOST_WANTED = (
+_URGENT_FIRST = (
     JobState.FAILED,
     JobState.RUNNING,
     JobState.WAITING,
@@ -161,7 +161,7 @@ class FilterBar(FittingWidget):
     def _fit(self) -> None:
         """Show as many buttons as fit: those that are pressed first. The search field stays."""
         room = self.width() - self.minimumWidth() - SPACING
-        wanted = [self._buttons[state] for state in _MOST_WANTED]
+        wanted = [self._buttons[state] for state in _URGENT_FIRST]
         for button in sorted(wanted, key=lambda each: not each.isChecked()):
             room -= _width(button)
             if button.isHidden() == (room >= 0):
