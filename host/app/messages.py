@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QPlainTextEdit, QVBoxLayout, QWidget
 
 from ..Katana.UI4.Tabs import BaseTab
@@ -114,15 +114,24 @@ class Messages(BaseTab):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._text, 1)
+        self._show_all()
         if _log is not None:
-            for message in _log.messages:
-                self._add(*message)
             _log.message_added.connect(self._add)
 
     @property
     def text(self) -> str:
         """The text that is shown."""
         return self._text.toPlainText()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_text"):
+            self._show_all()
+
+    def _show_all(self) -> None:
+        self._text.clear()
+        for message in _log.messages if _log is not None else ():
+            self._add(*message)
 
     def _add(self, level: int, text: str, moment: float) -> None:
         color = _COLORS.get(level, style.TEXT).name()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
@@ -290,6 +290,13 @@ class Monitor(BaseTab):
         self._view.set_labels(front, _label(render) if render is not None else "")
 
     # --- Events ---
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_session"):
+            self._show_state()
+            if self._other is not None:
+                self._show_other_facts()
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change is SceneChange.REPLACED and not CatalogAPI.IsClientPinned(CatalogAPI.GetPrimaryClientKey()):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
-from host.app import failure_reason
+from host.app import failure_reason, style
 from host.app.catalog_model import Column
 from host.app.catalog_tab import CatalogTab
 from host.app.desktop import Desktop
@@ -185,6 +186,23 @@ def test_a_selected_job_that_is_no_render_of_this_session_has_its_state(
     assert "key.png, /World/Front, 16 samples" in monitor().header
     select(**farm, picture=str(picture), state="Completed", reason="")
     assert Phase.COMPLETED.value in monitor().header and monitor().view.image.width() == 40
+
+
+def test_state_and_messages_are_drawn_again_in_another_palette(make_desktop: MakeDesktop) -> None:
+    """A green made for a dark ground is hardly seen on a light one."""
+    desktop = make_desktop()
+    select(jobId="farm1", task=None, name="Key", picture="", state="Failed", reason="exit code 3")
+    logging.getLogger("Katana").error("The file is gone.")
+    desktop.window.open_tab("Messages")
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    before = style.BAD.name()
+    try:
+        style.apply(application, style.Palette.LIGHT)
+        for html in (monitor()._state.text(), Tabs.FindTopTab("Messages")._text.document().toHtml()):
+            assert style.BAD.name() in html and before not in html
+    finally:
+        style.apply(application)
 
 
 def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

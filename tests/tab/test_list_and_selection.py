@@ -10,7 +10,8 @@ from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
 from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import JobFilter
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QInputDialog, QMessageBox
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QInputDialog, QMessageBox, QPlainTextEdit
 
 from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle, click_row
@@ -136,7 +137,9 @@ def test_a_note_is_edited_found_and_shown(tab: Any, queue: FakeQueue, settle: Se
     dialog = tab.findChild(QInputDialog)
     assert len(dialog.textValue()) == MAX_NOTE + 1, "nothing that was typed is lost"
     dialog.setTextValue(" approved\nby Ann ")
-    dialog.accept()
+    [field] = dialog.findChildren(QPlainTextEdit)
+    QTest.keyClick(field, Qt.Key.Key_Tab)
+    QTest.keyClick(field, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     asked = ("note", ["job000002"], "approved\nby Ann")
     settle(lambda: asked in queue.asked)
 

@@ -348,7 +348,8 @@ class JobActions(QObject):
         known = jobs[0].note if len({job.note for job in jobs}) == 1 else ""
 
         def ask(text: str) -> None:
-            ask_text(self._widget, "Edit Note", f"Note of {which}; the list's filter finds it:", text, write)
+            label = f"Note of {which}, saved by Ctrl+Return; the list's filter finds it:"
+            ask_text(self._widget, "Edit Note", label, text, write)
 
         def write(note: str) -> None:
             note = note.strip()

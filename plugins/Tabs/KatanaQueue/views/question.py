@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QInputDialog, QMessageBox, QWidget
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QInputDialog, QMessageBox, QPlainTextEdit, QWidget
 
 from .....kq.api import JobRecord, JobState, TaskRecord, TaskState, elapsed_s
 from ....ui.shortcut_override import accept_own_keys
@@ -19,6 +20,18 @@ LONG_S = 600.0
 
 STOP_ALL = "Stop all {count:,} jobs that wait or run?"
 REMOVE_MANY = "Remove {count:,} jobs, with their logs and preview pictures?"
+
+
+class _TextDialog(QInputDialog):
+    """A field in which Return begins a line; Ctrl+Return presses OK."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Handle Ctrl+Return, which the field leaves alone."""
+        is_return = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if is_return and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.accept()
+        else:
+            super().keyPressEvent(event)
 
 
 def question_about(
@@ -64,13 +77,15 @@ def ask_first(parent: QWidget, question: str, verb: str, call: Callable[[], None
 
 def ask_text(parent: QWidget, title: str, label: str, text: str, call: Callable[[str], None]) -> None:
     """Show a field of several lines over `parent`; call `call` with its text after OK. Returns at once."""
-    dialog = QInputDialog(parent)
+    dialog = _TextDialog(parent)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowTitle(title)
     dialog.setInputMode(QInputDialog.InputMode.TextInput)
     dialog.setOption(QInputDialog.InputDialogOption.UsePlainTextEditForTextInput)
     dialog.setLabelText(label)
     dialog.setTextValue(text)
+    for field in dialog.findChildren(QPlainTextEdit):
+        field.setTabChangesFocus(True)
     dialog.resize(420, 180)
     dialog.textValueSelected.connect(call)
     accept_own_keys(dialog)
