@@ -1,6 +1,6 @@
-"""A live render's threads: one renders, one receives updates, the main one feeds LiveMachine.
+"""A live render's threads: one receives updates, one renders, the main one waits for the end.
 
-What to do next is decided in machine.py, never here.
+What to do next is decided in machine.py, never here; whichever thread has an event asks it at once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
 
 from ...scene_origin import origin_of_file
@@ -45,12 +46,11 @@ class _Stop:
     exit_code: int
 
 
-@dataclass(frozen=True)
-class _Done:
-    """The render thread has finished an instruction."""
-
-    report: Callable[[], list[Instruction]]
-    """Reports the result to the machine and returns its next instructions; for the main thread."""
+class _Event(Enum):
+    FIRST_UPDATE = auto()
+    """The desktop has sent the scene."""
+    CANCELLING = auto()
+    """A pass is being cancelled: it may have to be cancelled again."""
 
 
 class LiveRender:
@@ -65,11 +65,14 @@ class LiveRender:
         self._arguments = arguments
         self._report = report
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
-        self._events: queue.SimpleQueue[Update | _Done | _Stop | RenderBootError] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Event | _Stop | RenderBootError] = queue.SimpleQueue()
         """For the main thread."""
         self._work: queue.SimpleQueue[Instruction | None] = queue.SimpleQueue()
         """For the render thread; None ends it."""
+        self._lock = threading.Lock()
+        """For `_machine` and `_is_cancelling`: all threads have events for the machine."""
         self._machine = LiveMachine()
+        self._has_scene = False
         self._renderer = renderer
         self._scene: LiveScene | None = None
         self._picture: LivePicture | None = None
@@ -126,39 +129,24 @@ class LiveRender:
             RenderBootError: the process holds more memory than it may, or there is no renderer.
         """
         deadline = time.monotonic() + _FIRST_UPDATE_S
-        has_scene = False
-        while has_scene or time.monotonic() < deadline:
+        while self._has_scene or time.monotonic() < deadline:
             try:
                 event = self._events.get(
                     timeout=_CANCEL_INTERVAL_S if self._is_cancelling else _POLL_INTERVAL_S
                 )
             except queue.Empty:
-                if self._is_cancelling:
-                    self._cancel()
+                with self._lock:  # or it might cancel the next picture
+                    if self._is_cancelling:
+                        self._cancel()
                 self._memory.check()
                 continue
             if isinstance(event, _Stop):
-                return event.exit_code if has_scene or event.exit_code == EXIT_STOPPED else None
+                return event.exit_code if self._has_scene or event.exit_code == EXIT_STOPPED else None
             if isinstance(event, RenderBootError):
                 raise event
-            if isinstance(event, _Done):
-                self._is_cancelling = False
-                self._carry_out(event.report())
-            else:
-                if not has_scene:
-                    has_scene = True
-                    self._report.say(f"{self._arguments.method} of {self._arguments.node_name or 'a scene'}")
-                self._carry_out(self._machine.updated(event))
+            if event is _Event.FIRST_UPDATE:
+                self._report.say(f"{self._arguments.method} of {self._arguments.node_name or 'a scene'}")
         return None
-
-    def _carry_out(self, instructions: list[Instruction]) -> None:
-        """Cancel the running pass here; queue all other instructions for the render thread."""
-        for instruction in instructions:
-            if isinstance(instruction, Cancel):
-                self._is_cancelling = True
-                self._cancel()
-            else:
-                self._work.put(instruction)
 
     def _cancel(self) -> None:
         if self._picture:
@@ -172,17 +160,35 @@ class LiveRender:
             self._cancel()
             worker.join(_CANCEL_INTERVAL_S)
 
+    # --- Any thread ---
+
+    def _carry_out(self, instructions: list[Instruction]) -> None:
+        """Cancel the running pass here; queue all other instructions for the render thread. Under `_lock`."""
+        for instruction in instructions:
+            if isinstance(instruction, Cancel):
+                self._is_cancelling = True
+                self._cancel()
+                self._events.put(_Event.CANCELLING)
+            else:
+                self._work.put(instruction)
+
     # --- The receiving thread ---
 
     def _on_update(self, content: bytes | None) -> None:
-        """Queue an update from the desktop as an event; `content` is None when the connection has ended."""
+        """Take an update from the desktop; `content` is None when the connection has ended."""
         if content is None:
             self._events.put(_Stop(EXIT_FAILED))
             return
         try:
-            self._events.put(decoded(content))
+            update = decoded(content)
         except MalformedUpdateError as error:
             self._report.warn(str(error))
+            return
+        if not self._has_scene:
+            self._has_scene = True
+            self._events.put(_Event.FIRST_UPDATE)
+        with self._lock:
+            self._carry_out(self._machine.updated(update))
 
     # --- The render thread ---
 
@@ -204,13 +210,16 @@ class LiveRender:
                     f"The scene cannot be rendered ({type(error).__name__}): {error}."
                 )
             if report is not None:
-                self._events.put(_Done(report))
+                with self._lock:
+                    self._is_cancelling = False
+                    self._carry_out(report())
 
     def _execute(self, instruction: Instruction) -> Callable[[], list[Instruction]] | None:
         """Carry out one instruction.
 
         Returns:
-            The call that reports the result to the machine (see `_Done`); None when it expects no report.
+            The call that reports the result to the machine, which returns its next instructions; None when
+            it expects no report.
 
         Raises:
             RenderBootError: the scene cannot be rendered as it is now.

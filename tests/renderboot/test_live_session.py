@@ -1,0 +1,53 @@
+"""A live render's threads: from an update to its picture on two of them, whatever the main one does."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from host.renderboot.live.session import LiveRender
+from host.renderboot.live.state import LayerText, Update, encoded
+from host.renderboot.pixel_stream import Shown
+from host.renderboot.renderers import load_renderer
+from host.renderboot.report import Report
+from host.renderboot.threads import start_render_thread
+from tests.renderboot.test_live_scene import ARGUMENTS, a_stage
+
+LIMIT_S = 60.0
+
+
+class Recorder:
+    """In place of the connection: the revisions of the pictures that came."""
+
+    def __init__(self) -> None:
+        self._came = threading.Condition()
+        self.revisions: list[int] = []
+
+    def send_picture(self, _png: bytes, shown: Shown) -> None:
+        with self._came:
+            self.revisions.append(shown.revision)
+            self._came.notify_all()
+
+    def send_progress(self, _done: int, _total: int) -> None:
+        pass
+
+    def wait_for(self, revision: int) -> bool:
+        with self._came:
+            return self._came.wait_for(lambda: revision in self.revisions, LIMIT_S)
+
+
+def test_a_change_waits_for_no_thread_but_the_two_that_handle_it(tmp_path: Path) -> None:
+    """The main thread is away: each hand-over between threads would cost the time until a core is free."""
+    render = LiveRender(ARGUMENTS, load_renderer("mitsuba"), Report(), tmp_path / "picture")
+    recorder = render._sender = Recorder()  # type: ignore[assignment]
+    worker = start_render_thread(render._render)
+    stage = a_stage()
+    layers = {"root": LayerText(stage.GetRootLayer().ExportToString())}
+    try:
+        for revision in range(1, 4):
+            render._on_update(encoded(Update(revision, root="root", layers=layers, frame=float(revision))))
+            assert recorder.wait_for(revision)
+    finally:
+        render._stop_worker(worker)
+        worker.join(LIMIT_S)
+    assert recorder.revisions == sorted(recorder.revisions)
