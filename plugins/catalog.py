@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from Katana import CatalogAPI, Nodes2DAPI
+from PySide6.QtCore import Qt
 
 from ..kq.api import KqError, parse_frames
 from .job_names import graph_state_variables
@@ -208,8 +209,14 @@ def _item_of_context(context: str, node: str) -> Any:
 def _raise_tab(name: str) -> object:
     from Katana import UI4  # type: ignore[attr-defined]  # it is there in UI mode; the stubs leave it out
 
-    tab = _asked(UI4.App.Tabs.FindTopTab, name, True)
-    return _asked(UI4.App.Tabs.CreateTab, name, None) if tab is None else tab
+    tab: Any = _asked(UI4.App.Tabs.FindTopTab, name, True)
+    if tab is None:
+        tab = _asked(UI4.App.Tabs.CreateTab, name, UI4.App.MainWindow.GetMainWindow())
+        if tab is not None:
+            # Katana neither shows a new tab nor gives it a place: it becomes a window above the main one.
+            tab.setWindowFlag(Qt.WindowType.Window)
+            tab.show()
+    return tab
 
 
 def _select(tab: Any, item: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from Katana import FarmAPI
@@ -16,6 +17,7 @@ __all__ = [
     "FARM_PLUGIN_TYPE",
     "farm_plugin_type",
     "is_registered",
+    "loaded_farms",
     "registration_problem",
     "report_if_missing",
 ]
@@ -35,13 +37,24 @@ def farm_plugin_type() -> tuple[str, float]:
 
     Katana's own queue is such a plug-in, and is loaded first in most set-ups.
     """
+    return next(((kind, version) for kind, version, _name, _class in _loaded_entries()), FARM_PLUGIN_TYPE)
+
+
+def loaded_farms() -> list[str]:
+    """Return the names of the farm plug-ins that were loaded before ours.
+
+    Katana is not asked: while it loads plug-ins, GetFarmPluginNames may fail, or load them again.
+    """
+    return [str(name) for _kind, _version, name, _class in _loaded_entries()]
+
+
+def _loaded_entries() -> Iterator[tuple[Any, ...]]:
     for module in list(sys.modules.values()):
         # Not getattr(module, ...): some packages have a module __getattr__ that imports on access.
         registry = getattr(module, "__dict__", {}).get("PluginRegistry")
         for entry in registry if isinstance(registry, list | tuple) else ():
             if _is_farm_plugin(entry):
-                return entry[0], entry[1]
-    return FARM_PLUGIN_TYPE
+                yield entry
 
 
 def _is_farm_plugin(entry: Any) -> bool:

@@ -27,26 +27,32 @@ def variable_groups() -> list[Any]:
 @contextmanager
 def as_planned(variables: Mapping[str, str], frame: int) -> Iterator[None]:
     """Set the project's variables and current frame for the body, then restore them. Adds no undo step."""
-    undo: Any = getattr(Utils, "UndoStack", None)
     before = [(parameter, parameter.getValue(0.0)) for parameter, _value in _values(variables)]
     time = NodegraphAPI.GetCurrentTime()
-    if undo is not None:
-        undo.DisableCapture()
+    with _without_undo():
+        try:
+            for parameter, value in _values(variables):
+                if parameter.getValue(0.0) != value:
+                    parameter.setValue(value, 0.0)
+            if time != frame:
+                NodegraphAPI.SetCurrentTime(float(frame))
+            yield
+        finally:
+            for parameter, value in before:
+                if parameter.getValue(0.0) != value:
+                    parameter.setValue(value, 0.0)
+            if NodegraphAPI.GetCurrentTime() != time:
+                NodegraphAPI.SetCurrentTime(time)
+
+
+@contextmanager
+def _without_undo() -> Iterator[None]:
+    """Keep changes of the body out of Katana's undo history, and let it go on after any error."""
+    Utils.UndoStack.DisableCapture()
     try:
-        for parameter, value in _values(variables):
-            if parameter.getValue(0.0) != value:
-                parameter.setValue(value, 0.0)
-        if time != frame:
-            NodegraphAPI.SetCurrentTime(float(frame))
         yield
     finally:
-        for parameter, value in before:
-            if parameter.getValue(0.0) != value:
-                parameter.setValue(value, 0.0)
-        if NodegraphAPI.GetCurrentTime() != time:
-            NodegraphAPI.SetCurrentTime(time)
-        if undo is not None:
-            undo.EnableCapture()
+        Utils.UndoStack.EnableCapture()
 
 
 def start_render(node: str, frame: int, variables: Mapping[str, str], method: str, farm: str) -> None:

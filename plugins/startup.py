@@ -9,8 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from Katana import Callbacks, FarmAPI
-from PySide6 import QtCore
+from Katana import Callbacks
+from PySide6 import QtCore, QtWidgets
 
 from . import import_isolation, queue_session, registration, render_again
 from .render_environment import note_start
@@ -29,13 +29,24 @@ def register(farm_plugin: type, site_farms: Mapping[str, type]) -> list[tuple[st
         A list of (plug-in type, version, name, class).
     """
     kind, version = registration.farm_plugin_type()
-    name = import_isolation.farm_name(FarmAPI.FarmPluginManager.GetFarmPluginNames() or ())
+    name = import_isolation.farm_name(registration.loaded_farms())
     registration.expect(name)
     render_again.follow_scenes()
     Callbacks.addCallback(Callbacks.Type.onStartupComplete, _on_startup_complete)
     Callbacks.addCallback(Callbacks.Type.onShutdown, _on_shutdown)
+    if _is_desktop_shown():
+        # Katana loads farm plug-ins only now: onStartupComplete may be over.
+        QtCore.QTimer.singleShot(0, _on_startup_complete)
     entries = [(name, farm_plugin), *site_farms.items()]
     return [(kind, version, each, plugin) for each, plugin in entries]
+
+
+def _is_desktop_shown() -> bool:
+    """Whether a main window is shown: a splash screen is none."""
+    if QtWidgets.QApplication.instance() is None:
+        return False
+    windows = QtWidgets.QApplication.topLevelWidgets()
+    return any(isinstance(each, QtWidgets.QMainWindow) and each.isVisible() for each in windows)
 
 
 def _on_startup_complete(objectHash: object = None, **_kwargs: object) -> None:

@@ -99,8 +99,9 @@ class ShelfItem:
         if checkScope and self._scope and not self._in_scope():
             _log.warning("%s works on nodes of type %s: select one.", self._name, ", ".join(self._scope))
             return
-        names: dict[str, Any] = {"__name__": "__main__", "__file__": self._source_file}
-        names.update(additionalEnvironment or {})
+        names = dict(
+            additionalEnvironment or {}
+        )  # no __file__ or __name__: no source says that Katana has them
         try:
             exec(compile(self.getCode(), self._source_file, "exec"), names)  # noqa: S102  it is what a shelf is for
         except Exception as error:  # noqa: BLE001  a script that fails must leave the desktop whole

@@ -55,6 +55,7 @@ STUB_OF = {
     "Utils/__init__.py": "Utils-stubs/__init__.pyi",
     "Utils/EventModule.py": "Utils-stubs/EventModuleCommon.pyi",
     "Utils/Plugins.py": "Utils-stubs/Plugins.pyi",
+    "Utils/UndoStack.py": "Utils-stubs/UndoStack.pyi",
 }
 """Each file of host/Katana and the stub that is its judge."""
 

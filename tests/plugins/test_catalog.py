@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from Katana import CatalogAPI
+import shiboken6
+from Katana import UI4, CatalogAPI
 from katana_queue.plugins import catalog, job_names
 from PySide6.QtGui import QPixmap
 
+from host.Katana.UI4.App import MainWindow
 from tests.plugins.test_farm_plugin import python, request
 
 
@@ -133,3 +135,21 @@ def test_graph_state_variables_name_a_job(monkeypatch: pytest.MonkeyPatch) -> No
     assert job_names.job_name("Render", [12], {"shot": "sh010"}) == "Render, frame 12, shot=sh010"
     monkeypatch.setattr(job_names.NodegraphAPI, "GetRootNode", lambda: None)
     assert job_names.graph_state_variables() == {}
+
+
+def test_a_closed_catalog_is_opened(item: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Katana neither shows nor places a tab that it creates: it is a window that ends with the main one."""
+    monkeypatch.setattr(MainWindow, "_window", None)  # restored at the end, to what it was
+    main = MainWindow.KatanaWindow(None)
+    main.show()
+    for name in ("Catalog", "Monitor"):
+        monkeypatch.setitem(UI4.App.Tabs._types, name, (UI4.Tabs.BaseTab, ""))
+    catalog.remember("job1", "render_41", "Render")
+    assert catalog.show_in_catalog("job1")
+    opened = UI4.App.Tabs.FindTopTab("Catalog")
+    assert opened is not None and opened.isVisible()
+    assert opened.window() is not main and opened.window().parent() is main
+    assert catalog.show_in_catalog("job1")
+    assert len(UI4.App.Tabs.GetTabsByType("Catalog")) == 1
+    shiboken6.delete(main)
+    assert not UI4.App.Tabs.GetTabsByType("Catalog")

@@ -226,6 +226,50 @@ print(FarmAPI.FarmPluginManager.GetFarmPluginNames())
     assert "['Katana Queue', 'Katana Queue (Open)']" in said
 
 
+def test_katana_is_not_asked_for_farms_while_it_loads_them(data_root: Path) -> None:
+    """It may answer with an error then, or begin to load them again."""
+    code = """
+names = FarmAPI.FarmPluginManager.GetFarmPluginNames
+def too_early():
+    raise FarmAPI.FarmPluginManager.FarmPluginManagerException("Initialize has not been called")
+FarmAPI.FarmPluginManager.GetFarmPluginNames = too_early
+FarmAPI.FarmPluginManager.Initialize()
+FarmAPI.FarmPluginManager.GetFarmPluginNames = names
+print("farms:", names())
+"""
+    said = run(code, data_root)
+    assert "farms: ['Katana Queue']" in said
+    assert "Traceback" not in said
+
+
+def test_a_katana_that_loads_farm_plug_ins_when_they_are_first_used(data_root: Path) -> None:
+    """Its start-up is over then, and no callback comes: the queue starts all the same."""
+    code = """
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtWidgets import QMainWindow
+window = QMainWindow()
+window.show()
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+load()
+from katana_queue.kq.api import current_session
+loop = QEventLoop()
+timer = QTimer()
+timer.timeout.connect(lambda: loop.quit() if current_session() is not None else None)
+timer.start(5)
+QTimer.singleShot(60000, loop.quit)
+loop.exec()
+session = current_session()
+assert session is not None and session.wait_ready(60), session
+print("started")
+ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+assert session.wait(60)
+print("ended")
+"""
+    said = run(code, data_root)
+    assert "started" in said
+    assert "ended" in said
+
+
 @pytest.mark.parametrize(
     ("folder", "is_one"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from Katana import CatalogAPI, FarmAPI, NodegraphAPI, RenderManager, Shelves
+from Katana import CatalogAPI, FarmAPI, NodegraphAPI, RenderManager, Shelves, Utils
 from katana_queue.plugins import catalog, queue_session, start_render
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs import katana_project
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.render_plan import (
@@ -78,6 +78,19 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     set_render_service(None)
     catalog._variables.clear()
     CatalogAPI.DeleteCatalogItems(CatalogAPI.GetCatalogItems())
+
+
+def test_undo_goes_on_after_any_error(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is recorded while a render has its own values; an error in restoring them ends that, too."""
+
+    def fails(_time: float) -> None:
+        raise RuntimeError("no time line")
+
+    with pytest.raises(RuntimeError, match="no time line"), start_render.as_planned({"shot": "sh030"}, 12):
+        assert not Utils.UndoStack.IsUndoEnabled()
+        monkeypatch.setattr(NodegraphAPI, "SetCurrentTime", fails)
+    assert Utils.UndoStack.IsUndoEnabled()
+    assert scene.active_scene().project.variables[0].value == "sh020"
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""Utils: the plug-in loader and the event module."""
+"""Utils: the plug-in loader, the event module and the switch of the undo history."""
 
 from __future__ import annotations
 
-from . import EventModule, Plugins
+from . import EventModule, Plugins, UndoStack
 
-__all__ = ["EventModule", "Plugins"]
+__all__ = ["EventModule", "Plugins", "UndoStack"]
