@@ -39,7 +39,7 @@ def told(patterns: OutputPatterns, log: str) -> tuple[list[float], list[str], li
         ("blender5-done.log", "blender", [0, 1 / 128, 0.5], ["/show/shot/beauty_0001.exr"]),
         ("arnold-done.log", "arnold", [0.05, 0.5, 1], ["/show/shot/beauty.0001.exr"]),
         ("renderman-done.log", "renderman", [0.01, 0.37, 0.99], []),
-        ("vray-done.log", "vray", [0, 0.357, 1], ["/show/shot/beauty.0001.exr"]),
+        ("vray-done.log", "vray", [0, 0.357, 0.625, 1], ["/show/shot/beauty.0001.exr"]),
         ("redshift-done.log", "redshift", [0.25, 0.5, 1], ["/show/shot/beauty.0001.exr"]),
         ("karma-done.log", "karma", [0, 0.17, 1], []),
         ("mitsuba-done.log", "mitsuba", [16 / 45, 34 / 45, 1], ["/show/shot/mi.exr"]),
