@@ -48,11 +48,12 @@ def as_planned(variables: Mapping[str, str], frame: int) -> Iterator[None]:
 @contextmanager
 def _without_undo() -> Iterator[None]:
     """Keep changes of the body out of Katana's undo history, and let it go on after any error."""
-    Utils.UndoStack.DisableCapture()
+    undo: Any = Utils.UndoStack  # the stubs do not type its functions
+    undo.DisableCapture()
     try:
         yield
     finally:
-        Utils.UndoStack.EnableCapture()
+        undo.EnableCapture()
 
 
 def start_render(node: str, frame: int, variables: Mapping[str, str], method: str, farm: str) -> None:
