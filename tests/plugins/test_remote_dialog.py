@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from Katana import Shelves
 from katana_queue.kq.api import RemoteHost, RemoteStep, StepState
+from katana_queue.plugins.Shelves.KatanaQueue.dialogs.form import FilledIn
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.prompts import Questions
 from katana_queue.plugins.ui.theme import state_colour
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QApplication, QDialog
+from PySide6.QtWidgets import QApplication, QDialog, QLineEdit
 
 from tests.tab.using import unclaimed
 
@@ -270,6 +271,18 @@ def test_nothing_of_one_host_is_taken_for_the_next(dialog: LaunchRemoteAgentsDia
     dialog.user.setText("otto")
     choose(dialog, "elsewhere")
     assert dialog.described().user == "otto", "a field that loses the keyboard is no choice"
+
+
+def test_what_was_typed_before_the_first_value_came_stays(qtbot: Any) -> None:
+    """As the address of this machine, which is looked up while the dialog is open."""
+    field, filled = QLineEdit(), FilledIn()
+    qtbot.addWidget(field)
+    qtbot.keyClicks(field, "127.0.0.1")
+    filled.fill(field, "192.0.2.2")
+    assert field.text() == "127.0.0.1"
+    field.clear()
+    filled.fill(field, "192.0.2.2")
+    assert field.text() == "192.0.2.2"
 
 
 def test_a_host_is_not_saved_in_the_midst_of_a_check(

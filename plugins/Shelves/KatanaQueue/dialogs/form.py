@@ -43,7 +43,7 @@ class FilledIn:
     def begin(self, field: Field, text: str) -> None:
         """Fill in the initial text of a field, to which `begin_again` returns."""
         self._first[field] = text
-        self.fill(field, text)
+        self.put(field, text)
 
     def begin_again(self, field: Field, known: str) -> None:
         """Fill in a field for another host: `known`, or the initial text unless the user typed one."""
@@ -54,7 +54,7 @@ class FilledIn:
 
     def fill(self, field: Field, text: str) -> None:
         """Fill in `text`, unless the user typed another one."""
-        if _text_of(field) in ("", self._texts.get(field, "")) or field not in self._texts:
+        if _text_of(field) in ("", self._texts.get(field, "")):
             self.put(field, text)
 
     def put(self, field: Field, text: str) -> None:
