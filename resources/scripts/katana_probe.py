@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 REPORT = "katana_queue_probe.json"
-_PATH = re.compile(r"(?<![\w.<$])(?:[A-Za-z]:[\\/]|\\\\|/)[^\s\"'|;:]+")
+_ROOT = r"(?:[A-Za-z]:[\\/]|\\\\|/)"
+_QUOTED_PATH = re.compile(rf"""(?<=")({_ROOT}[^"]*)(?=")|(?<=')({_ROOT}[^']*)(?=')""")
+"""As a whole: it may have spaces."""
+_PATH = re.compile(rf"(?<![\w.<$]){_ROOT}(?:\\ |[^\s\"'|;:])+")
 _PORT = re.compile(r"\b(?:\d{1,3}(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)*):\d{2,5}\b")
 
 
@@ -30,12 +33,27 @@ def mask(text: object) -> str:
     root = os.environ.get("KATANA_ROOT", "")
     if root:
         masked = masked.replace(root, "$KATANA_ROOT")
-    masked = _PATH.sub(lambda found: f"<path{Path(found[0]).suffix}>", masked)
+    for path in (_QUOTED_PATH, _PATH):
+        masked = path.sub(lambda found: f"<path{_suffix(found[0])}>", masked)
     masked = _PORT.sub("<host:port>", masked)
     for private, name in ((socket.gethostname(), "<machine>"), (getpass.getuser(), "<user>")):
         if len(private) > 2:
             masked = re.sub(rf"\b{re.escape(private)}\b", name, masked)
     return masked
+
+
+def mask_path(path: object) -> str:
+    """`path` below $KATANA_ROOT, else its suffix alone; other text as `mask` returns it."""
+    text = str(path or "")
+    root = os.environ.get("KATANA_ROOT", "")
+    if not re.match(_ROOT, text) or (root and text.startswith(root)):
+        return mask(text)
+    return f"<path{_suffix(text)}>"
+
+
+def _suffix(path: str) -> str:
+    suffix = Path(path).suffix
+    return suffix if re.fullmatch(r"\.\w+", suffix) else ""
 
 
 def section(ask: Callable[[], Any]) -> Any:
@@ -56,8 +74,8 @@ def versions() -> dict[str, Any]:
     return {
         "configuration": {name: mask(Configuration.get(name)) for name in names if Configuration.get(name)},
         "python": sys.version,
-        "executable": mask(sys.executable),
-        "prefix": mask(sys.prefix),
+        "executable": mask_path(sys.executable),
+        "prefix": mask_path(sys.prefix),
         "system": platform.platform(),
         "PySide6": PySide6.__version__,
         "Qt": QtCore.qVersion(),
@@ -71,12 +89,12 @@ def packages() -> dict[str, Any]:
         module = sys.modules.get(name)
         if module is None:
             spec = section(lambda name=name: importlib.util.find_spec(name))
-            where = mask(getattr(spec, "origin", None)) if spec is not None else "not there"
+            where = mask_path(getattr(spec, "origin", None)) if spec is not None else "not there"
             found[name] = {"imported": False, "where": where}
             continue
         found[name] = {
             "imported": True,
-            "where": mask(getattr(module, "__file__", "")),
+            "where": mask_path(getattr(module, "__file__", "")),
             "version": str(getattr(module, "__version__", "")),
         }
     zmq = sys.modules.get("zmq")
@@ -108,7 +126,7 @@ def registries() -> list[dict[str, Any]]:
                         "types": [type(part).__name__ for part in entry],
                         "class": getattr(entry[-1], "__qualname__", type(entry[-1]).__name__),
                         "module": name,
-                        "file": mask(getattr(module, "__file__", "")),
+                        "file": mask_path(getattr(module, "__file__", "")),
                         "is_farm_plugin": is_farm,
                     }
                 )
@@ -154,7 +172,7 @@ def requests() -> dict[str, Any]:
                 node = str(request.get("nodeName") or "\0")
                 described[name] = [mask(str(line).replace(node, "<node>")) for line in value]
             else:
-                described[name] = {"type": type(value).__name__, "value": mask(value)}
+                described[name] = {"type": type(value).__name__, "value": mask_path(value)}
         found[method] = described
     return found
 
@@ -217,7 +235,7 @@ def shelves() -> list[dict[str, Any]]:
     return [
         {
             "name": each.getName(),
-            "path": mask(each.getPath()),
+            "path": mask_path(each.getPath()),
             "items": [i.getName() for i in each.getItems()],
         }
         for each in Shelves.GetBuiltinShelves()
@@ -240,7 +258,9 @@ def report() -> dict[str, Any]:
     )
     found = {ask.__name__: section(ask) for ask in asked}
     found["environment"] = sorted(os.environ)
-    found["resources"] = [mask(part) for part in os.environ.get("KATANA_RESOURCES", "").split(os.pathsep)]
+    found["resources"] = [
+        mask_path(part) for part in os.environ.get("KATANA_RESOURCES", "").split(os.pathsep)
+    ]
     return found
 
 

@@ -31,8 +31,8 @@ session = current_session()
 assert session.wait_ready(60), session.failure
 for number, method in enumerate(("previewRender", "liveRender", "diskRender"), 41):
     command = f"/show/secret_shot/renderboot -renderer dl -renderMethodType {method} -host 10.1.2.3:4455 " \\
-        "-geolib3OpTree /show/secret_shot/tree.opt -renderMethodName hidden_node_preview"
-    values = ("hidden_node", f"render_{number}", [7], [command], {"A_TOKEN": "hidden value"}, "")
+        "-geolib3OpTree \\"/show/secret_shot/hidden folder/tree.opt\\" -renderMethodName hidden_node_preview"
+    values = ("hidden_node", f"render_{number}", [7], [command], {"A_TOKEN": "hidden value"}, "/hidden dir")
     manager._plugin("Katana Queue").submitJob(manager.JobRequest(*values))
 before = (dict(os.environ), list(sys.path), sorted(sys.modules), sorted(os.listdir()))
 exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"__name__": "__main__"})
@@ -52,6 +52,8 @@ def test_report(tmp_path: Path, data_root: Path) -> None:
     python = tmp_path / "Katana" / "bin" / "python.sh"
     python.parent.mkdir(parents=True)
     python.touch()
+    resources = tmp_path / "tools of a hidden site"
+    resources.symlink_to(ROOT / "plugins")
     done = subprocess.run(
         [sys.executable, "-P", "-c", PROGRAM, PROBE],
         cwd=tmp_path,
@@ -60,7 +62,7 @@ def test_report(tmp_path: Path, data_root: Path) -> None:
             "HOME": str(home),
             "QT_QPA_PLATFORM": "offscreen",
             "PYTHONPATH": str(ROOT),
-            "KATANA_RESOURCES": str(ROOT / "plugins"),
+            "KATANA_RESOURCES": str(resources),
             "KATANA_ROOT": str(tmp_path / "Katana"),
             "KQ_DATA_ROOT": str(data_root),
             "STUDIO_PASSWORD": "hidden value",
