@@ -7,6 +7,7 @@ $root = $PSScriptRoot
 
 $usage = @'
 Usage: .\start.ps1 [SCENE] [--node NAME] [--frame N] [--out DIR] [--agents N] [--headless]
+                   [--width N] [--height N] [--samples N] [--denoise WHEN] [--renderer NAME]
        .\start.ps1 --install-cycles
 
 Opens the desktop with SCENE, a USD file or a saved project; without one, with the sample scene.
@@ -18,8 +19,12 @@ picture, the render log and a screenshot of the window, and ends.
   --out DIR     where the picture, log and screenshot go (default: out)
   --agents N    number of local Agents (default: KQ_NUM_AGENTS, else 2)
   --headless    render off screen and end
+  --width N, --height N, --samples N, --renderer NAME
+                off screen: pixels, samples and renderer, instead of the scene's own
+  --denoise WHEN
+                off screen: previews, always or never, instead of the scene's own
   --install-cycles
-                installs the renderer cycles (Blender, GPL-3; 330 MB, 620 on disk; Python 3.11), and ends
+                installs the renderer cycles (Blender, GPL-3; 370 MB, 820 on disk; Python 3.11), and ends
   -h, --help    show this text and end
 '@
 

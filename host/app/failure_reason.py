@@ -8,6 +8,8 @@ from pathlib import Path
 _TAIL_BYTES = 65536
 _STEP = re.compile(r"^(ALF_PROGRESS|kq_picture:)")
 """Lines of renderboot that report what went well."""
+_WARNING = re.compile(r"^WARNING\b")
+"""A warning may be of any time before a crash, and explains none."""
 _FAILURE = re.compile(r"\b(error|fatal|failed|exception|cannot|could not|not found|killed)\b", re.IGNORECASE)
 
 
@@ -28,7 +30,7 @@ def reason(log_file: str | None) -> str:
     lines = [line for each in text.splitlines() if (line := each.strip()) and not _STEP.match(line)]
     if not lines:
         return f"its log {log_file} is empty."
-    telling = [line for line in lines if _FAILURE.search(line)]
+    telling = [line for line in lines if _FAILURE.search(line) and not _WARNING.match(line)]
     if not telling:
         return f"its process ended without an error message. The last line of its log: {lines[-1][:400]}"
     return telling[-1][:400]

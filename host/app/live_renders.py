@@ -265,7 +265,14 @@ class LiveRenders(QObject):
         self._show_problem(live)
         if not shown.problem:
             live.render.has_shown = True
+            self._show_facts(live.render, shown)
             self.shown.emit(number, shown.revision)
+
+    def _show_facts(self, render: Render, shown: Shown) -> None:
+        """Have the Monitor's header show the camera and the samples of the picture that comes next."""
+        if (render.camera, render.samples) != (shown.camera, shown.samples):
+            render.camera, render.samples = shown.camera, shown.samples
+            self._renders.render_changed.emit(render)
 
     def _show_problem(self, live: _Live) -> None:
         problem = live.cook_problem or live.render_problem

@@ -313,7 +313,8 @@ class RenderSession(QObject):
             self._prepared[render.sequence_id] = prepared
         render.picture = prepared.picture
         render.width, render.height = prepared.width, prepared.height
-        render.camera, render.samples = prepared.camera, prepared.samples
+        if not render.has_shown:  # a live render that starts again has those of its picture
+            render.camera, render.samples = prepared.camera, prepared.samples
         render.submitted_at = time.monotonic()
         render.phase = Phase.WAITING
         self.message_posted.emit(f"{render.method.label} of {render.node} was submitted to {render.farm}.")

@@ -9,7 +9,6 @@ import queue
 import threading
 import time
 import traceback
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
@@ -18,11 +17,12 @@ from .cache import PartCache
 from .denoising import DENOISER
 from .diagnostics import Diagnostics
 from .errors import EXIT_FAILED, EXIT_OK, EXIT_STOPPED, RenderBootError, StopRequested
+from .metadata import NO_CAMERA, PictureFacts, png_texts
 from .picture import Header, Pixels, framed, png, write_encoded, write_exr
 from .pixel_stream import PixelSender, open_sender
 from .renderers import Picture, Renderer, load_renderer
 from .report import Report
-from .scene import PictureSettings, Scene
+from .scene import Scene
 from .threads import MemoryLimit, start_render_thread, stop_signals
 
 _LONGEST_PASS_S = 4.0
@@ -36,9 +36,6 @@ _LISTEN_S = 0.25
 """How often progress is polled; signals and finished passes are handled at once."""
 _STILL_READING_S = 15.0
 """How often the log reports that the scene is still being read."""
-_PNG_TEXTS = ("node", "frame", "renderer", "camera", "samples", "denoiser")
-"""The metadata in the header of a PNG, which the Monitor shows. Paths and times are only in the EXR's."""
-_NO_CAMERA = "(automatic: frames the scene)"
 _STOP_TIMEOUT_S = 1.0
 """How long a cancelled pass may take before the picture is saved without it."""
 
@@ -76,17 +73,6 @@ def run(
     return _Job(arguments, renderer, report, cache).run()
 
 
-@dataclass(frozen=True)
-class _HeaderFacts:
-    """The scene's values that the picture's header records; the scene itself is freed before rendering."""
-
-    source: str
-    settings: PictureSettings
-    frame: float | None
-    camera: str
-    renderer: str
-
-
 class _Job:
     def __init__(
         self, arguments: Arguments, renderer: Renderer | None, report: Report, cache: PartCache | None
@@ -109,7 +95,7 @@ class _Job:
         self._png, self._exr = output.with_suffix(".png"), output.with_suffix(".exr")
         self._written_at = 0.0
         self._began_at = time.monotonic()
-        self._header_facts: _HeaderFacts | None = None
+        self._facts: PictureFacts | None = None
         self._sender: PixelSender | None = None
         self._mentioned_at = time.monotonic()
         self._memory = MemoryLimit(arguments.memory_limit)
@@ -208,8 +194,7 @@ class _Job:
 
     def _publish(self, pixels: Pixels, header: Header) -> None:
         """Write the PNG, and send the same bytes to the desktop if it is connected."""
-        about = {name: header.about[name] for name in _PNG_TEXTS if header.about.get(name)}
-        encoded = png(framed(pixels, header), about)
+        encoded = png(framed(pixels, header), png_texts(header.about))
         if self._sender is not None:
             self._sender.send_picture(encoded)
         if write_encoded(self._png, encoded) and self._report.has_picture:
@@ -254,29 +239,14 @@ class _Job:
         write_exr(self._exr, pixels, header)
 
     def _header(self, samples: float, denoiser: str = "") -> Header:
-        """Return the size and the metadata of the picture; the PNG has only the metadata in _PNG_TEXTS."""
-        scene = self._header_facts
-        if scene is None:
+        """Return the size and the metadata of the picture."""
+        facts = self._facts
+        if facts is None:
             return Header()
-        settings, arguments = scene.settings, self._arguments
-        window = settings.window
-        about: dict[str, str | int | float] = {
-            "scene": scene.source or str(arguments.stage),
-            "renderer": scene.renderer,
-            "camera": scene.camera or _NO_CAMERA,
-            "samples": int(samples),
-            "renderTime": time.monotonic() - self._began_at,
-            "capDate": time.strftime("%Y:%m:%d %H:%M:%S"),
-            "software": "Katana Queue renderboot",
-        }
-        if denoiser:
-            about["denoiser"] = denoiser
-        if arguments.node_name:
-            about["node"] = arguments.node_name
-        if scene.frame is not None:
-            about["frame"] = float(scene.frame)
+        about = facts.metadata(samples, time.monotonic() - self._began_at, denoiser)
+        settings = facts.settings
         size = (settings.width, settings.height)
-        return Header(size, window[:2], settings.pixel_aspect_ratio, about)
+        return Header(size, settings.window[:2], settings.pixel_aspect_ratio, about)
 
     def _failed(self, error: Exception) -> int:
         if isinstance(error, RenderBootError):
@@ -322,13 +292,7 @@ class _Job:
             # What is missing often explains why there is nothing to render.
             self._log_diagnostics(diagnostics)
         self._log_scene(scene, renderer)
-        self._header_facts = _HeaderFacts(
-            scene.source,
-            scene.settings,
-            scene.frame,
-            scene.camera.path,
-            f"{renderer.name} {renderer.version}",
-        )
+        self._facts = PictureFacts.of(scene, renderer, self._arguments)
         self._check_stop()
         with self._report.timed("scene translated"):
             picture = renderer.prepare(scene, self._arguments.threads, diagnostics, cache)
@@ -376,9 +340,9 @@ class _Job:
 
     def _affordable(self, size: int, took_s: float) -> int:
         """Return the most samples a pixel of the next pass, after one of `size` that took `took_s`."""
-        if self._arguments.method != "diskRender" or self._header_facts is None:
+        if self._arguments.method != "diskRender" or self._facts is None:
             return max(1, int(size * _LONGEST_PASS_S / took_s))
-        left, top, right, bottom = self._header_facts.settings.window
+        left, top, right, bottom = self._facts.settings.window
         return max(1, _LONGEST_PASS_SAMPLES // ((right - left) * (bottom - top)))
 
     def _check_stop(self) -> None:
@@ -395,7 +359,7 @@ class _Job:
     def _log_scene(self, scene: Scene, renderer: Renderer) -> None:
         settings = scene.settings
         frame = f"frame {scene.frame:g}" if scene.frame is not None else "no frame range"
-        camera = scene.camera.path or _NO_CAMERA
+        camera = scene.camera.path or NO_CAMERA
         size = f"{settings.width} by {settings.height}, {settings.samples} samples"
         count = self._arguments.threads
         threads = f"{count} thread{'s' if count > 1 else ''}"

@@ -62,6 +62,10 @@ class Shown:
     width: int = 0
     """Pixels of the whole picture; the first picture of a revision is smaller."""
     height: int = 0
+    camera: str = ""
+    """Path of the camera; empty where the renderer frames the scene."""
+    samples: int = 0
+    """Samples per pixel of the complete picture."""
 
     def encoded(self) -> bytes:
         """Return the message's content as JSON."""
@@ -71,7 +75,14 @@ class Shown:
     def decoded(cls, content: bytes) -> Shown:
         """Parse the result of `encoded`; raises ValueError, KeyError or TypeError for anything else."""
         data = json.loads(content)
-        shown = cls(int(data["revision"]), str(data["problem"]), int(data["width"]), int(data["height"]))
+        shown = cls(
+            int(data["revision"]),
+            str(data["problem"]),
+            int(data["width"]),
+            int(data["height"]),
+            str(data["camera"]),
+            int(data["samples"]),
+        )
         if not 0 <= shown.width <= MAX_SIDE or not 0 <= shown.height <= MAX_SIDE:
             raise ValueError(f"a picture of {shown.width} by {shown.height} pixels")
         return shown

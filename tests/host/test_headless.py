@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -161,11 +162,15 @@ def test_without_a_farm_plugin_it_names_what_is_missing(environment: dict[str, s
 
 
 def test_help_names_every_option(environment: dict[str, str]) -> None:
-    """And needs no Qt."""
+    """And needs no Qt; the help of the starters names them, too."""
     done = run(environment, "--help")
     assert done.returncode == 0
-    for word in ("SCENE", "--node", "--frame", "--out", "--agents", "--headless"):
-        assert word in done.stdout
+    without_ui = {"--batch", "--katana-file", "--render-node", "--frames", "--script"}
+    options = set(re.findall(r"--[a-z-]+", done.stdout)) - without_ui
+    assert {"--node", "--frame", "--out", "--agents", "--headless", "--denoise"} <= options
+    for starter in ("start", "start.ps1"):
+        missing = options - set(re.findall(r"--[a-z-]+", (ROOT / starter).read_text(encoding="utf-8")))
+        assert not missing, f"{starter} --help does not name {missing}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -212,7 +217,7 @@ def test_a_signal_ends_it_cleanly(
     assert told.exists()
 
 
-def test_size_samples_and_renderer_come_from_the_command_line(
+def test_size_samples_denoising_and_renderer_come_from_the_command_line(
     environment: dict[str, str], small_project: Path, tmp_path: Path
 ) -> None:
     """In place of the scene's own; what the renderer or a node cannot do is refused by its name."""
@@ -233,6 +238,12 @@ def test_size_samples_and_renderer_come_from_the_command_line(
     picture = QImage(str(tmp_path / "o" / "picture.png"))
     assert (picture.width(), picture.height()) == (40, 20)
     assert "40 by 20, 2 samples" in (tmp_path / "o" / "render.log").read_text()
+    assert picture.text("denoiser")
+    done = run(environment, small_project, "--denoise", "never", "--out", tmp_path / "n")
+    assert done.returncode == 0, done.stderr
+    assert not QImage(str(tmp_path / "n" / "picture.png")).text("denoiser")
+    refused = run(environment, small_project, "--denoise", "sometimes", "--out", tmp_path / "p")
+    assert refused.returncode == 1 and "Denoise must be one of previews" in refused.stderr
     # Where Blender is not installed, the error is that of Cycles; the Render node has Mitsuba.
     run(environment, small_project, "--renderer", "cycles", "--samples", 1, "--out", tmp_path / "c")
     log = (tmp_path / "c" / "render.log").read_text()

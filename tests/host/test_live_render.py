@@ -80,7 +80,8 @@ def children() -> list[psutil.Process]:
 def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
     """A light that changes is seen; an edit that breaks the scene, or an expression that
     needs its own value, keeps the picture, with the reason; a crash
-    of the render process starts it again from the last state; a stop ends it."""
+    of the render process starts it again from the last state; the header names the camera and the samples
+    of the picture; a stop ends it."""
     desktop = make_desktop()
     open_small(desktop, samples=4)
     light = between("UsdIn", "RenderSettings", "Light", kind="dome", intensity=0.2)
@@ -128,6 +129,15 @@ def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot
     change(0.2)
     assert brightness(pictures.image) == pytest.approx(dark, abs=25)
     assert render.phase in (Phase.WAITING, Phase.RUNNING)
+
+    # The header's facts.
+    assert "/World/Front" in monitor().header and "4 samples" in monitor().header
+    between("UsdIn", light.name, "Camera", path="/World/Side")
+    settings = active_scene().graph.node("RenderSettings")
+    settings.set_value("camera", "/World/Side")
+    settings.set_value("samples", 6)
+    facts = ("/World/Side", "6 samples", "denoised")
+    qtbot.waitUntil(lambda: all(fact in monitor().header for fact in facts), timeout=LIMIT_MS)
 
     desktop.renders.cancel(render)
     qtbot.waitUntil(lambda: render.ended, timeout=LIMIT_MS)

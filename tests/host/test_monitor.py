@@ -244,10 +244,12 @@ def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot:
     qtbot.waitUntil(lambda: view.compare is Compare.FRONT)
 
 
-def test_the_reason_of_a_crash_is_no_line_that_reports_progress(tmp_path: Path) -> None:
+def test_the_reason_of_a_crash_is_no_warning_and_no_progress(tmp_path: Path) -> None:
     """A log that names no failure is said to name none."""
     log = tmp_path / "log"
-    log.write_text("scene translated\nALF_PROGRESS 25%\nkq_picture: /a/preview.png\n")
+    log.write_text(
+        "WARNING: texture a.png not found\nscene translated\nALF_PROGRESS 25%\nkq_picture: /a/preview.png\n"
+    )
     reason = failure_reason.reason(str(log))
     assert "scene translated" in reason and "kq_picture" not in reason and "without an error" in reason
     log.write_text("scene translated\nERROR: no light\nkq_picture: /a/preview.png\n")

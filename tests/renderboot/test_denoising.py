@@ -181,7 +181,12 @@ def test_a_live_render_denoises_what_it_refines_and_not_the_first_picture(
     for instruction in [*instructions, Complete()]:
         live._execute(instruction)
     assert denoised == [1, 2]
-    assert DENOISER.encode() in (tmp_path / "picture.exr").read_bytes()
+    header = OpenImageIO.ImageBuf(str(tmp_path / "picture.exr")).spec()
+    assert header.get_string_attribute("denoiser") == DENOISER
+    assert header.get_int_attribute("samples") == 2
+    for name in ("scene", "renderer", "camera", "DateTime"):
+        assert header.get_string_attribute(name), name
+    assert DENOISER.encode() not in shown.pictures[0] and DENOISER.encode() in shown.pictures[2]
     for instruction in (Apply(state("never", 2)), RenderFirst(), Refine(1), Complete()):
         live._execute(instruction)
     assert denoised == [1, 2]

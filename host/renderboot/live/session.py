@@ -19,6 +19,7 @@ from ..arguments import Arguments
 from ..denoising import DENOISER
 from ..diagnostics import Diagnostics
 from ..errors import EXIT_FAILED, EXIT_STOPPED, RenderBootError
+from ..metadata import Metadata, PictureFacts, png_texts
 from ..picture import Header, Pixels, framed, png, write_encoded, write_exr
 from ..pixel_stream import PixelSender, Shown, open_sender
 from ..renderers import LivePicture, Renderer, load_renderer
@@ -77,8 +78,12 @@ class LiveRender:
         self._scene: LiveScene | None = None
         self._picture: LivePicture | None = None
         self._shown = Shown(0)
-        """What the desktop is sent with the next picture: revision, size, problem."""
+        """What the desktop is sent with the next picture."""
         self._header = Header()
+        self._facts: PictureFacts | None = None
+        """What the header of the next picture records of the scene."""
+        self._applied_s = 0.0
+        """When the scene was last changed, on the monotonic clock."""
         self._source = ""
         """Path of the artist's scene, for the picture's header; empty: not known."""
         self._reported: set[str] = set()
@@ -259,23 +264,17 @@ class LiveRender:
             self._log(self._scene.diagnostics)
         settings = scene.settings
         window = settings.window
-        self._shown = Shown(revision, "", *self._scene.full_size)
-        self._header = Header(
-            (settings.width, settings.height), window[:2], settings.pixel_aspect_ratio, self._exr_attributes()
+        self._shown = Shown(
+            revision, "", *self._scene.full_size, camera=scene.camera.path, samples=settings.samples
         )
+        assert self._renderer is not None
+        facts = PictureFacts.of(scene, self._renderer, self._arguments)
+        self._facts = replace(facts, source=self._source or facts.source)
+        self._header = Header((settings.width, settings.height), window[:2], settings.pixel_aspect_ratio)
+        self._applied_s = time.monotonic()
         self._window = window
         self._samples = settings.samples
         return settings.samples
-
-    def _exr_attributes(self) -> dict[str, str | int | float]:
-        arguments = self._arguments
-        attributes: dict[str, str | int | float] = {
-            "scene": self._source or str(arguments.stage),
-            "software": "Katana Queue renderboot",
-        }
-        if arguments.node_name:
-            attributes["node"] = arguments.node_name
-        return attributes
 
     def _refine(
         self, picture: LivePicture, sender: PixelSender, samples: int
@@ -288,7 +287,8 @@ class LiveRender:
             self._denoise(picture)
         if self._is_cancelling:
             return lambda: self._machine.refined(0, took_s)
-        sender.send_picture(png(self._full_picture(self._current(picture))), self._shown)
+        pixels = self._full_picture(self._current(picture))
+        sender.send_picture(png(pixels, png_texts(self._metadata(picture))), self._shown)
         sender.send_progress(int(picture.samples_done()), self._samples)
         return lambda: self._machine.refined(samples, took_s)
 
@@ -307,6 +307,11 @@ class LiveRender:
 
     def _current(self, picture: LivePicture) -> Pixels:
         return picture.pixels() if self._denoised is None else self._denoised
+
+    def _metadata(self, picture: LivePicture) -> Metadata:
+        assert self._facts is not None
+        denoiser = DENOISER if self._denoised is not None else ""
+        return self._facts.metadata(picture.samples_done(), time.monotonic() - self._applied_s, denoiser)
 
     @property
     def _is_whole(self) -> bool:
@@ -360,9 +365,7 @@ class LiveRender:
         if picture is None:
             return
         pixels = self._current(picture)
-        header = self._header
-        if self._denoised is not None:
-            header = replace(header, about={**header.about, "denoiser": DENOISER})
-        write_encoded(self._png, png(self._full_picture(pixels)))
+        header = replace(self._header, about=self._metadata(picture))
+        write_encoded(self._png, png(self._full_picture(pixels), png_texts(header.about)))
         write_exr(self._exr, pixels, header)
         self._report.picture(str(self._png))
