@@ -187,6 +187,15 @@ def test_a_live_render_denoises_what_it_refines_and_not_the_first_picture(
     for name in ("scene", "renderer", "camera", "DateTime"):
         assert header.get_string_attribute(name), name
     assert DENOISER.encode() not in shown.pictures[0] and DENOISER.encode() in shown.pictures[2]
+    # A stop cancels the running pass: the last picture that was shown is kept, not one with its noise.
+    cancelled = live._picture
+    assert cancelled is not None
+    render_pass = cancelled.render_pass
+    monkeypatch.setattr(cancelled, "render_pass", lambda samples: (cancelled.cancel(), render_pass(samples)))
+    live._execute(Refine(1))
+    live._save()
+    assert OpenImageIO.ImageBuf(str(tmp_path / "picture.exr")).spec().get_int_attribute("samples") == 2
+    assert DENOISER.encode() in (tmp_path / "picture.exr").read_bytes()
     for instruction in (Apply(state("never", 2)), RenderFirst(), Refine(1), Complete()):
         live._execute(instruction)
     assert denoised == [1, 2]

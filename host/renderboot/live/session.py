@@ -93,8 +93,8 @@ class LiveRender:
         """The rendered part of the picture in pixels: left, top, right, bottom."""
         self._last_full_picture: Pixels | None = None
         """The pixels when the whole picture was last rendered."""
-        self._denoised: Pixels | None = None
-        """The latest denoised picture of the scene as it is."""
+        self._denoised: tuple[Pixels, float] | None = None
+        """The latest denoised picture of the scene as it is, and its samples per pixel."""
         self._may_denoise = True
         """False after the denoiser has failed."""
         self._is_cancelling = False
@@ -287,8 +287,8 @@ class LiveRender:
             self._denoise(picture)
         if self._is_cancelling:
             return lambda: self._machine.refined(0, took_s)
-        pixels = self._full_picture(self._current(picture))
-        sender.send_picture(png(pixels, png_texts(self._metadata(picture))), self._shown)
+        pixels, about = self._current(picture)
+        sender.send_picture(png(self._full_picture(pixels), png_texts(about)), self._shown)
         sender.send_progress(int(picture.samples_done()), self._samples)
         return lambda: self._machine.refined(samples, took_s)
 
@@ -300,18 +300,18 @@ class LiveRender:
             pixels = picture.denoised(lambda: self._is_cancelling)
         except RenderBootError as error:
             # The pictures go on with their noise.
-            self._may_denoise = False
+            self._may_denoise, self._denoised = False, None
             self._report.warn(str(error))
-            pixels = None
-        self._denoised = pixels
+            return
+        if pixels is not None:  # None: cancelled, and the picture before stays, also where the render ends
+            self._denoised = pixels, picture.samples_done()
 
-    def _current(self, picture: LivePicture) -> Pixels:
-        return picture.pixels() if self._denoised is None else self._denoised
-
-    def _metadata(self, picture: LivePicture) -> Metadata:
-        assert self._facts is not None
+    def _current(self, picture: LivePicture) -> tuple[Pixels, Metadata]:
+        """Return the latest denoised picture, else the picture so far, and its metadata."""
+        pixels, samples = self._denoised or (picture.pixels(), picture.samples_done())
         denoiser = DENOISER if self._denoised is not None else ""
-        return self._facts.metadata(picture.samples_done(), time.monotonic() - self._applied_s, denoiser)
+        assert self._facts is not None
+        return pixels, self._facts.metadata(samples, time.monotonic() - self._applied_s, denoiser)
 
     @property
     def _is_whole(self) -> bool:
@@ -364,8 +364,7 @@ class LiveRender:
         picture = self._picture
         if picture is None:
             return
-        pixels = self._current(picture)
-        header = replace(self._header, about=self._metadata(picture))
-        write_encoded(self._png, png(self._full_picture(pixels), png_texts(header.about)))
-        write_exr(self._exr, pixels, header)
+        pixels, about = self._current(picture)
+        write_encoded(self._png, png(self._full_picture(pixels), png_texts(about)))
+        write_exr(self._exr, pixels, replace(self._header, about=about))
         self._report.picture(str(self._png))
