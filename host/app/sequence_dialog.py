@@ -117,7 +117,7 @@ class SequenceDialog(QDialog):
         return FrameRequest(
             tuple(frames),
             frame_pattern(self._output),
-            self.order.currentData(),
+            Order(self.order.currentData()),  # Qt returns a plain string
             self.skip_existing.isChecked(),
             self.make_folders.isChecked(),
             self.per_task.value(),

@@ -46,7 +46,14 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
     assert "4 frames" in dialog.summary.text() and "beauty.0001.png" in dialog.summary.text()
     dialog.render_button.click()
     [render] = desktop.renders.renders
+    assert render.sequence is not None and render.sequence.order is Order.HALVING
     qtbot.waitUntil(lambda: render.ended, timeout=10 * WAIT_MS)
+    from katana_queue.kq.api import current_session
+
+    session = current_session()
+    assert session is not None
+    tasks = session.client.tasks(render.job_id).result(60)
+    assert [task.label for task in tasks] == ["frame 1", "frame 9", "frame 3", "frame 5"]
     assert (render.phase, render.reason) == (Phase.COMPLETED, "")
     pictures = {path.name for path in out.glob("*.png")}
     assert pictures == {f"beauty.{frame:04d}.png" for frame in (1, 3, 5, 9)}
