@@ -261,6 +261,8 @@ def test_disk_renders_that_would_overwrite_each_other_are_refused(
     assert progress is not None
     qtbot.waitUntil(lambda: "overwrite" in progress.text.text(), timeout=LIMIT_MS)
     assert "/out/a.0001.exr" in progress.text.text() and not service.started
+    text = progress.text
+    qtbot.waitUntil(lambda: text.height() >= text.heightForWidth(text.width()), timeout=LIMIT_MS)
     progress.button.click()
     qtbot.waitUntil(lambda: dialog.progress is None, timeout=LIMIT_MS)
     node.getParameter("output").setExpression("'/out/' + getVar('shot') + '.####.exr'")

@@ -38,6 +38,7 @@ from .single_dialog import SingleDialog
 __all__ = ["StartMultipleRendersDialog", "StartProgressDialog", "TickPanel"]
 
 _MAX_PROBLEMS = 5
+_PROGRESS_WIDTH = 420
 
 
 class TickPanel(QWidget):
@@ -258,7 +259,6 @@ class StartProgressDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Start Multiple Renders")
-        self.setMinimumWidth(440)
         self._is_starting = True
         self._outputs: dict[str, PlannedRender] | None = {} if checks_outputs else None
         self._checks = RenderStarter(renders if checks_outputs else (), self._check_output, self)
@@ -267,6 +267,7 @@ class StartProgressDialog(QDialog):
         )
         self.text = QLabel(self)
         self.text.setWordWrap(True)
+        self.text.setMinimumWidth(_PROGRESS_WIDTH)
         self.bar = QProgressBar(self)
         self.bar.setRange(0, max(1, len(renders)))
         self.button = QPushButton("Stop Starting", self)
@@ -325,7 +326,14 @@ class StartProgressDialog(QDialog):
     def _show(self, what: str, done: int, name: str) -> None:
         self.bar.setValue(done)
         if name:
-            self.text.setText(f"{what} {name} ({done + 1:,} of {self.bar.maximum():,}) …")
+            self._set_text(f"{what} {name} ({done + 1:,} of {self.bar.maximum():,}) …")
+
+    def _set_text(self, text: str) -> None:
+        """Show `text` in full: a window does not grow by itself with a label that wraps. It never shrinks."""
+        self.text.setText(text)
+        width = max(self.text.width(), self.text.minimumWidth())
+        height = max(self.text.heightForWidth(width), 2 * self.text.fontMetrics().lineSpacing())
+        self.text.setMinimumHeight(max(height, self.text.minimumHeight()))
 
     def _on_checked(self) -> None:
         if self._checks.problems:
@@ -346,7 +354,7 @@ class StartProgressDialog(QDialog):
         self._is_starting = False
         more = len(problems) - _MAX_PROBLEMS
         lines = [first, *problems[:_MAX_PROBLEMS], *([f"… and {more:,} more"] if more > 0 else [])]
-        self.text.setText("\n\n".join(lines))
+        self._set_text("\n\n".join(lines))
         self.button.setText("Close")
 
 
