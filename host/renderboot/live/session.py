@@ -258,8 +258,8 @@ class LiveRender:
         revision = update.revision or 0
         self._shown = replace(self._shown, revision=revision)
         try:
-            self._denoised = None
             scene, self._picture = self._scene.updated(update)
+            self._denoised = None
         finally:
             self._log(self._scene.diagnostics)
         settings = scene.settings
