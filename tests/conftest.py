@@ -43,7 +43,7 @@ settings.register_profile("quick", max_examples=25)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer the nightly tests as an option and the guards' grace as a setting."""
     parser.addoption("--all", action="store_true", help="run the nightly tests too")
-    parser.addini("leak_grace_s", "how long what is already ending may take, in seconds", default="5")
+    parser.addini("leak_grace_s", "how long what is already ending may take, in seconds", default="30")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

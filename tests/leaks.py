@@ -116,7 +116,7 @@ def _describe_and_kill(process: psutil.Process) -> str:
     try:
         text = f"process {process.pid}: {' '.join(process.cmdline()) or process.name()}"
         process.kill()
-        process.wait(5)
+        process.wait(60)
     except psutil.Error as error:
         return f"process {process.pid}: {error}"
     return text

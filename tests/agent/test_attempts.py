@@ -23,7 +23,7 @@ MISBEHAVING = str(Path(__file__).resolve().parents[1] / "support" / "misbehaving
 
 def attempts(queue: LiveQueue, job_id: str) -> tuple[AttemptRecord, ...]:
     """The attempts of the job that are over."""
-    return queue.client.attempts(job_id).result(10)
+    return queue.client.attempts(job_id).result(60)
 
 
 def errors_in_log(record: JobRecord) -> list[str]:
@@ -41,7 +41,7 @@ def stop_misbehaving(queue: LiveQueue, kind: str, folder: Path) -> AttemptRecord
     pids = folder / "pids"
     job_id = queue.submit(sys.executable, MISBEHAVING, kind, str(pids))
     until(lambda: pids.exists() and "ready" in pids.read_text(), "the render")
-    queue.client.stop_jobs([job_id]).result(10)
+    queue.client.stop_jobs([job_id]).result(60)
     assert queue.await_job(job_id).state == "Cancelled"
     [record] = attempts(queue, job_id)
     noted = [int(word) for word in pids.read_text().split() if word.isdigit()]
@@ -128,7 +128,7 @@ def test_a_limit_of_silence(queue: LiveQueue) -> None:
 def test_a_render_that_writes_or_works_is_not_silent(queue: LiveQueue, work: str) -> None:
     """Either is a sign of life: only the time limit ends these."""
     program = python(f"import time\nwhile True: {work}")
-    record = queue.await_job(queue.submit(*program, silence_s=1.5, timeout_s=4.0))
+    record = queue.await_job(queue.submit(*program, silence_s=4.0, timeout_s=8.0))
     assert "longer than its limit" in record.reason
 
 
@@ -176,7 +176,7 @@ def test_a_named_picture_is_the_tasks_own(queue: LiveQueue, tmp_path: Path) -> N
     picture = str(tmp_path / "p.{frame}.png")
     command = python("import sys; open(sys.argv[1], 'w').close()", picture)
     record = queue.await_job(queue.submit(*command, frames="7-8", picture=picture))
-    pictures = [task.picture for task in queue.client.tasks(record.id).result(10)]
+    pictures = [task.picture for task in queue.client.tasks(record.id).result(60)]
     assert pictures == [str(tmp_path / "p.7.png"), str(tmp_path / "p.8.png")]
 
 

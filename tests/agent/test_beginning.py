@@ -66,10 +66,11 @@ def room_for_a_log() -> Iterator[None]:
 def test_one_that_the_machine_has_no_room_for_waits_for_it(tmp_path: Path) -> None:
     """Else it would fail, and all that wait after it, for what is over in a moment."""
     attempt = attempt_of(tmp_path, str(tmp_path))
+    before = time.monotonic()
     with room_for_a_log():
         attempt.start()
         assert attempt.ending is None
-        assert attempt.next_step_s(time.monotonic()) > 0
+        assert attempt.next_step_s(before) > 0
     assert finish(attempt).outcome == "completed"
     first, last = (tmp_path / "log").read_text().splitlines()
     assert "out of memory" in first and "retrying" in first
@@ -127,11 +128,15 @@ def test_a_log_that_cannot_be_opened_is_not_read_either(
 
     monkeypatch.setattr(attempt_module, "open_to_append", refuse)
     (tmp_path / "log").write_text("ALF_PROGRESS 90%\nerror: no licence\n")
-    attempt = attempt_of(tmp_path, str(tmp_path), "sh", "-c", "sleep 1; exit 3")
+    gate = tmp_path / "gate"
+    attempt = attempt_of(
+        tmp_path, str(tmp_path), "sh", "-c", f"until test -e {gate}; do sleep 0.05; done; exit 3"
+    )
     attempt.start()
     later = time.monotonic() + 0.5
     attempt.step(later)
     assert attempt.next_step_s(later) > 0, "the Agent's loop would spin"
+    gate.touch()
     ending = finish(attempt)
     assert (ending.progress, ending.outcome) == (None, Outcome.FAILED)
     assert "licence" not in ending.reason

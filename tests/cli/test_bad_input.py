@@ -134,13 +134,13 @@ def test_a_folder_that_is_removed_while_the_job_waits(queue: LiveQueue, tmp_path
     done = queue.kq("submit", "--after", first, "--cwd", str(folder), "--", *NOTHING)
     assert done.returncode == 0
     folder.rmdir()
-    queue.client.stop_jobs([first]).result(10)
+    queue.client.stop_jobs([first]).result(60)
     queue.await_job(first)
     # What it waited for was cancelled, so it is let go by doing that job after all.
-    queue.client.remove_jobs([first]).result(10)
+    queue.client.remove_jobs([first]).result(60)
     job_id = done.stdout.strip()
     queue.await_job(job_id)
-    queue.client.start_jobs([job_id]).result(10)
+    queue.client.start_jobs([job_id]).result(60)
     record = until(lambda: (r := queue.job(job_id)).state == "Failed" and r, "the failure")
     assert str(folder) in record.reason
 
@@ -157,7 +157,7 @@ def test_a_log_of_a_gigabyte_without_a_line(queue: LiveQueue, ending: str) -> No
     assert Path(record.log_file).stat().st_size > 1 << 30
     agent = next(each for each in queue.client.agents() if each.id == record.agent)
     assert psutil.Process(agent.pid).memory_info().rss < 150 << 20
-    queue.client.remove_jobs([record.id]).result(10)
+    queue.client.remove_jobs([record.id]).result(60)
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ def test_a_gigabyte_written_without_a_line(queue: LiveQueue) -> None:
     assert Path(record.log_file).stat().st_size == 1 << 30
     agent = next(each for each in queue.client.agents() if each.id == record.agent)
     assert psutil.Process(agent.pid).memory_info().rss < 150 << 20
-    queue.client.remove_jobs([record.id]).result(10)
+    queue.client.remove_jobs([record.id]).result(60)
 
 
 def test_a_million_frames_are_one_job(queue: LiveQueue) -> None:
@@ -177,6 +177,6 @@ def test_a_million_frames_are_one_job(queue: LiveQueue) -> None:
     first = queue.submit(*SLEEP)
     job_id = queue.submit(*NOTHING, frames="1-1000000", after=(first,))
     assert queue.job(job_id).tasks == 1_000_000
-    queue.client.remove_jobs([job_id]).result(10)
-    queue.client.stop_jobs([first]).result(10)
+    queue.client.remove_jobs([job_id]).result(60)
+    queue.client.stop_jobs([first]).result(60)
     queue.await_job(first)

@@ -60,7 +60,7 @@ def test_json_of_a_job_that_waits_and_of_one_that_ran(queue: LiveQueue) -> None:
     assert before - 1 <= job["submitted"] <= job["started"] <= time.time()
     assert job["tasks"] == job["attempts"] == 1
     assert job["agent"] in {each["id"] for each in json.loads(queue.kq("agents", "--json").stdout)}
-    queue.client.stop_jobs([first, later]).result(10)
+    queue.client.stop_jobs([first, later]).result(60)
     queue.await_job(first)
     job = listed(queue, first)
     assert (job["state"], job["exit_code"]) == ("Cancelled", ASKED_TO_STOP)
@@ -79,20 +79,20 @@ def test_json_of_agents(queue: LiveQueue) -> None:
         assert agent["local"] is True
     [busy] = [agent for agent in agents if agent["job"] == job_id]
     assert (busy["id"], busy["state"]) == (record.agent, "Busy")
-    queue.client.stop_jobs([job_id]).result(10)
+    queue.client.stop_jobs([job_id]).result(60)
     queue.await_job(job_id)
 
 
 def test_the_list_of_agents_shows_who_is_drained(queue: LiveQueue) -> None:
     """As the tab does: nobody has to guess why one takes no work."""
     names = [agent.id for agent in queue.client.agents()]
-    queue.client.drain_agents(names).result(10)
+    queue.client.drain_agents(names).result(60)
     try:
         head, *rows = queue.kq("agents").stdout.splitlines()
         assert "STATE" in head.split() and "REASON" in head.split()
         assert len(rows) == 2 and all("Drained" in row for row in rows)
     finally:
-        queue.client.resume_agents(names).result(10)
+        queue.client.resume_agents(names).result(60)
 
 
 @pytest.mark.parametrize("code", [0, 7])
@@ -113,7 +113,7 @@ def test_wait_exits_130_when_the_job_is_cancelled(queue: LiveQueue) -> None:
             lambda: [job for job in queue.client.jobs() if job.name == "doomed" and job.state == "Running"],
             "it",
         )
-        queue.client.stop_jobs([found[0].id]).result(10)
+        queue.client.stop_jobs([found[0].id]).result(60)
 
     stopper = threading.Thread(target=stop)
     stopper.start()

@@ -85,7 +85,7 @@ def test_it_prints_one_line_and_ends_cleanly(tmp_path: Path, end: str) -> None:
         if end != "lifeline":
             assert queue.process is not None
             os.kill(queue.serve_pid, getattr(signal, end))
-            assert queue.process.wait(20) == 0
+            assert queue.process.wait(60) == 0
             assert queue.process.stdout is not None
             assert queue.process.stdout.read() == ""
     finally:
@@ -155,7 +155,7 @@ def test_a_queue_without_agents_of_its_own(tmp_path: Path) -> None:
         assert "Waiting" in listed and "no Agent is running" in listed
         told = json.loads(queue.kq("doctor", "--json").stdout)["findings"]
         assert [each["text"] for each in told if "0 of 0 local Agents" in each["text"]]
-        queue.client.set_agent_count(1).result(10)
+        queue.client.set_agent_count(1).result(60)
         assert queue.await_job(job_id).state == "Completed"
 
 

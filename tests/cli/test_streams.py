@@ -75,7 +75,7 @@ def test_ctrl_c_leaves_the_job_that_was_waited_for(queue: LiveQueue) -> None:
     assert waiting.returncode == 130
     assert told.startswith(f"kq: job {job_id} ") and f"`kq stop {job_id}`" in told
     assert queue.job(job_id).state == "Running"
-    queue.client.stop_jobs([job_id]).result(10)
+    queue.client.stop_jobs([job_id]).result(60)
     queue.await_job(job_id)
 
 

@@ -94,7 +94,7 @@ def test_frames_may_begin_below_zero(queue: LiveQueue, capfd: pytest.CaptureFixt
     job_id = capfd.readouterr().out.strip()
     assert code == 0
     assert queue.await_job(job_id).tasks == 6
-    tasks = queue.client.tasks(job_id).result(10)
+    tasks = queue.client.tasks(job_id).result(60)
     assert [task.label for task in tasks][:1] == ["frame -3"]
 
 
@@ -106,7 +106,7 @@ def test_frames_of_a_command_after_the_dashes_are_left_alone(queue: LiveQueue) -
 def test_neighbouring_frames_share_a_chunk_however_they_are_written(queue: LiveQueue) -> None:
     job_id = queue.submit(*NOTHING, frames="1,2,3,4,99", chunk=3)
     queue.await_job(job_id)
-    tasks = queue.client.tasks(job_id).result(10)
+    tasks = queue.client.tasks(job_id).result(60)
     assert [task.label for task in tasks] == ["frames 1-3", "frame 4", "frame 99"]
 
 

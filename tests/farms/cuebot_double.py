@@ -329,8 +329,8 @@ def main(rqd_port: str, logs: str) -> None:
     print(json.dumps({"port": port}), flush=True)
     sys.stdin.read()
     farm.calls.put(None)
-    server.stop(None).wait(10)
-    caller.join(10)
+    server.stop(None).wait(60)
+    caller.join(60)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ class SlurmCluster:
         """End everything."""
         with contextlib.suppress(subprocess.SubprocessError):
             subprocess.run(
-                ["scancel", "--me"], env=self.environment, timeout=20, check=False, capture_output=True
+                ["scancel", "--me"], env=self.environment, timeout=60, check=False, capture_output=True
             )
         for name in (*NODES, "slurmctld", "munged"):
             if name in self._daemons:
@@ -195,7 +195,7 @@ class SlurmCluster:
     def _end(self, name: str) -> None:
         daemon = self._daemons.pop(name)
         daemon.kill()
-        daemon.wait(10)
+        daemon.wait(60)
 
     def _idle(self) -> int:
         shown = subprocess.run(
@@ -223,7 +223,7 @@ def _environ(process: psutil.Process) -> dict[str, str]:
 def _kill(process: psutil.Process) -> None:
     with contextlib.suppress(psutil.Error):
         process.kill()
-        process.wait(5)
+        process.wait(60)
 
 
 def _user() -> str:

@@ -112,7 +112,7 @@ def second(scene: Path) -> None:
     assert queue.wait(60)
     for thread in (tab.log.reader, tab.pictures):
         thread.close()
-        assert thread.wait(10)
+        assert thread.wait(60)
 
 
 if __name__ == "__main__":

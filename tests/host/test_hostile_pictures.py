@@ -35,10 +35,10 @@ def test_the_monitor_names_the_reason_and_shows_the_next_picture(
             )
             EventModule.ProcessAllEvents()
             if job == "hostile":
-                qtbot.waitUntil(lambda reason=reason: reason in monitor().view.notice, timeout=20_000)  # type: ignore[misc]
+                qtbot.waitUntil(lambda reason=reason: reason in monitor().view.notice)  # type: ignore[misc]
                 assert hostile in monitor().view.notice and monitor().view.image.isNull()
             else:
-                qtbot.waitUntil(lambda: monitor().view.image.width() == 40, timeout=20_000)
+                qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
 
 
 @pytest.mark.timeout(60)
@@ -110,7 +110,7 @@ def test_a_share_that_hangs_does_not_keep_the_desktop_from_closing(
         assert desktop.pictures._reader.is_alive()
     finally:
         answers.set()
-        desktop.pictures._reader.join(10)
+        desktop.pictures._reader.join(60)
 
 
 @pytest.mark.timeout(60)

@@ -104,7 +104,7 @@ assert ended.wait(60)
 print("job:", session.client.job(job).state)
 print("zmq:", zmq.__file__)
 session.close()
-assert session.wait(20)
+assert session.wait(60)
 """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(

@@ -41,7 +41,7 @@ for one, other in zip(before[:2], after[:2]):
     assert one == other
 print("new modules:", sorted(set(after[2]) - set(before[2]) - set(sys.stdlib_module_names)))
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
-assert session.wait(20)
+assert session.wait(60)
 """
 
 

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A real queue with two Agents, this process's own."""
     session = start_session(Settings(data_root=tmp_path_factory.mktemp("data root")))
-    assert session.wait_ready(30), session.failure
+    assert session.wait_ready(60), session.failure
     # Its sockets are this fixture's, and not those of the first test that runs meanwhile.
     until(lambda: session.client.status is ConnectionStatus.CONNECTED, "the connection")
     yield session
     session.close()
-    assert session.wait(15)
+    assert session.wait(60)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_request_without_frames_is_named_by_the_catalogs(
     """For display only: its commands run once, and a text that is no frames is left out."""
     item.setFrameRange(shown)
     job_id = farm.submitJob(request(python("pass"), renderContextName="render_41", frames=[]))
-    spec = session.client.spec(job_id).result(10)
+    spec = session.client.spec(job_id).result(60)
     assert (spec.name, spec.frames) == (name, "")
 
 
@@ -92,7 +92,7 @@ def test_a_repeated_render_is_named_by_its_pinned_variables(
     item._set("variables", {"shot": "sh020", "look": "day"})
     item.setGSVPinned("shot", True)
     job_id = farm.submitJob(request(python("pass"), renderContextName="render_41"))
-    assert session.client.spec(job_id).result(10).name.endswith(", shot=sh020, look=night")
+    assert session.client.spec(job_id).result(60).name.endswith(", shot=sh020, look=night")
 
 
 def test_show_in_monitor(item: Any) -> None:

@@ -56,7 +56,7 @@ def wait_for(session: Session, farm: Any, job_id: str, *states: str) -> str:
             state = str(farm.getJobState(job_id))
             if state in states:
                 return state
-            assert changed.wait(20), f"job {job_id} stays {state}"
+            assert changed.wait(60), f"job {job_id} stays {state}"
             changed.clear()
     finally:
         remove()
@@ -187,7 +187,7 @@ def test_a_variable_that_was_unset_since_the_start_is_unset_for_renders(
     render_environment.note_start(os.environ)
     for name in names:
         monkeypatch.delenv(name)
-    spec = session.client.spec(farm.submitJob(request(python("pass")))).result(10)
+    spec = session.client.spec(farm.submitJob(request(python("pass")))).result(60)
     assert spec.unset == ("OTHER_SETTING", "RENDERER_SETTING")
     assert spec.environment["KATANA_TEST"] == "some value"
 
@@ -210,7 +210,7 @@ def test_options_of_the_command_are_used(farm: Any, session: Session) -> None:
     """Which renderer it is tells which output patterns apply; where the picture goes is shown."""
     command = python("pass", "-renderer", "arnold", "-renderOutputFile", "/tmp/a b.png", "-last")
     job_id = farm.submitJob(request(command, tempDir="/tmp"))
-    spec = session.client.spec(job_id).result(10)
+    spec = session.client.spec(job_id).result(60)
     assert (spec.renderer, spec.picture, spec.temp_dir, spec.node) == (
         "arnold",
         "/tmp/a b.png",
@@ -232,11 +232,11 @@ def test_a_live_render_is_known_as_one(farm: Any, session: Session, method: str)
 def test_how_a_render_is_kept_ready_is_passed_on(farm: Any, session: Session) -> None:
     """As the job's standby, and not as a variable of the render; renders without it have none."""
     environment = {"A": "1", "KQ_STANDBY_COMMAND": line(sys.executable, "/a b/renderboot", "--standby")}
-    spec = session.client.spec(farm.submitJob(request(python("pass"), environment=environment))).result(10)
+    spec = session.client.spec(farm.submitJob(request(python("pass"), environment=environment))).result(60)
     assert spec.standby == (sys.executable, "/a b/renderboot", "--standby")
     assert spec.environment["A"] == "1"
     assert "KQ_STANDBY_COMMAND" not in spec.environment
-    spec = session.client.spec(farm.submitJob(request(python("pass")))).result(10)
+    spec = session.client.spec(farm.submitJob(request(python("pass")))).result(60)
     assert spec.standby == ()
 
 
@@ -288,13 +288,13 @@ def test_variables_that_are_no_text_are_left_out() -> None:
 
 def test_a_job_is_named_by_node_and_frames(farm: Any, session: Session) -> None:
     """And one task has the frames, whether Katana gives one frame or a range."""
-    spec = session.client.spec(farm.submitJob(request(python("pass"), frames=[12]))).result(10)
+    spec = session.client.spec(farm.submitJob(request(python("pass"), frames=[12]))).result(60)
     assert (spec.name, spec.frames, spec.chunk) == ("Render, frame 12", "12", 1)
-    spec = session.client.spec(farm.submitJob(request(python("pass"), frames=[3, 1, 2]))).result(10)
+    spec = session.client.spec(farm.submitJob(request(python("pass"), frames=[3, 1, 2]))).result(60)
     assert (spec.name, spec.frames, spec.chunk) == ("Render, frames 1-3", "1-3", 3)
-    gaps = session.client.spec(farm.submitJob(request(python("pass"), frames=[1, 5]))).result(10)
+    gaps = session.client.spec(farm.submitJob(request(python("pass"), frames=[1, 5]))).result(60)
     assert (gaps.name, gaps.frames) == ("Render, frames 1,5", "")  # its commands render both: one task
-    none = session.client.spec(farm.submitJob(request(python("pass"), frames=[]))).result(10)
+    none = session.client.spec(farm.submitJob(request(python("pass"), frames=[]))).result(60)
     assert (none.name, none.frames) == ("Render", "")
 
 

@@ -75,7 +75,7 @@ from katana_queue.kq.api import current_session
 assert current_session() is None
 ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 session = current_session()
-assert session is not None and session.wait_ready(30), session.failure
+assert session is not None and session.wait_ready(60), session.failure
 print("started", flush=True)
 """
 
@@ -91,7 +91,7 @@ quit_ = application.quit
 QTimer.singleShot(0, lambda: None)
 """
     loop = "application.exec()\n" if "quit_" in end else ""
-    said = run(SESSION + code + end + "\n" + loop + "assert session.wait(20)\nprint('ended')", data_root)
+    said = run(SESSION + code + end + "\n" + loop + "assert session.wait(60)\nprint('ended')", data_root)
     assert "started" in said
     assert "ended" in said
 
@@ -164,7 +164,7 @@ FarmAPI.FarmPluginManager.Initialize()
 farm = FarmAPI.FarmPluginManager._plugin("Katana Queue (Open)")
 from katana_queue.kq.api import current_session
 session = current_session()
-assert session.wait_ready(30), session.failure
+assert session.wait_ready(60), session.failure
 holder = Tabs.CreateTab("Katana Queue (Open)", None)
 tab = holder.getWidget()
 holder.show()
@@ -184,8 +184,8 @@ import kq
 print("theirs:", kq.OWNER, kq.late(), kq.__file__.startswith(os.environ["FOREIGN"]))
 holder.close()
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
-assert session.wait(20)
-assert tab.log.reader.wait(5) and tab.pictures.wait(5)
+assert session.wait(60)
+assert tab.log.reader.wait(60) and tab.pictures.wait(60)
 """
 
 
@@ -342,7 +342,7 @@ ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
 from katana_queue.kq.api import ConnectionStatus, current_session
 from PySide6.QtCore import QEventLoop, QTimer
 session = current_session()
-assert session.wait_ready(30), session.failure
+assert session.wait_ready(60), session.failure
 holder = Tabs.CreateTab("Katana Queue", None)
 tab = holder.getWidget()
 holder.show()
@@ -355,8 +355,8 @@ loop.exec()
 print("banner:", tab.banner.text)
 holder.close()
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
-assert session.wait(20)
-assert tab.log.reader.wait(5) and tab.pictures.wait(5)
+assert session.wait(60)
+assert tab.log.reader.wait(60) and tab.pictures.wait(60)
 """
     said = run(code, data_root)
     assert "KatanaQueue ERROR Katana did not take the farm plug-in" in said
@@ -445,7 +445,7 @@ except FarmAPI.FarmPluginException as error:
     print("refused:", error)
 holder.close()
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
-assert tab.log.reader.wait(5) and tab.pictures.wait(5)
+assert tab.log.reader.wait(60) and tab.pictures.wait(60)
 """
     said = run(code, data_root, KQ_OPEN_PYTHON="/no such python")
     assert "kq.client ERROR" in said

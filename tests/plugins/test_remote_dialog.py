@@ -77,8 +77,8 @@ def dialog(
     qtbot.waitUntil(lambda: dialog.key.count() > 1, timeout=30_000)  # paramiko is imported first
     yield dialog
     preflight.go_on.set()
-    assert dialog._background.wait(5)
-    assert dialog._lookup.wait(5) and dialog._towards.wait(15)
+    assert dialog._background.wait(60)
+    assert dialog._lookup.wait(60) and dialog._towards.wait(60)
 
 
 def steps(dialog: LaunchRemoteAgentsDialog) -> list[tuple[str, str]]:
@@ -183,7 +183,7 @@ def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
     dialogs = [each for each in QApplication.topLevelWidgets() if isinstance(each, LaunchRemoteAgentsDialog)]
     shown = [each for each in dialogs if each.isVisible()]
     assert len(shown) == 1
-    assert shown[0]._lookup.wait(5)
+    assert shown[0]._lookup.wait(60)
     QTimer.singleShot(0, shown[0].close)  # from Qt's loop, as at a click: Qt 6.5 deletes nothing otherwise
     qtbot.waitUntil(lambda: LaunchRemoteAgentsDialog not in LaunchRemoteAgentsDialog._open)
 
@@ -221,7 +221,7 @@ def test_the_last_host_that_was_chosen_is_looked_up(
     def look_up_host(name: str) -> FoundHost:
         asked.append(name)
         if name == "slow":
-            assert slow.wait(10)
+            assert slow.wait(60)
         return FoundHost(host=RemoteHost(host=name), address={"slow": "192.0.2.1"}.get(name, "192.0.2.2"))
 
     monkeypatch.setattr(launch_remote_agents, "look_up_host", look_up_host)

@@ -13,13 +13,13 @@ from kq.api import start_session
 
 def main() -> int:
     session = start_session()
-    if not session.wait_ready(30.0):
+    if not session.wait_ready(60):
         print(session.failure, file=sys.stderr)
         return 1
     print(json.dumps({"ready": True, **(session.ready or {})}), flush=True)
     sys.stdin.read()
     session.close()
-    return 0 if session.wait(20.0) else 1
+    return 0 if session.wait(60) else 1
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def _stop_what_went_on(queue: LiveQueue, job_id: str) -> None:
         lambda: [each for each in queue.client.agents() if each.id == agent and each.job == job_id], "it back"
     )
     assert queue.job(job_id).attempts == 1, "it was started again although it still ran"
-    queue.client.stop_jobs([job_id]).result(10)
+    queue.client.stop_jobs([job_id]).result(60)
 
 
 def _parts(queue: LiveQueue, render: _Render) -> dict[str, list[int]]:

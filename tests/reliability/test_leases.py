@@ -14,7 +14,7 @@ import pytest
 from tests.support.commands import steps
 from tests.support.live_queue import LiveQueue, frozen, is_alive, key_files, kill, until
 
-_LEASE_S = 1.5 if sys.platform != "win32" else 5.0  # where a process may be slow for longer
+_LEASE_S = 5.0  # so that a busy machine stops no Agent for as long
 _TASK = """\
 folder, last_that_stays = sys.argv[1:]
 runs, attempt = os.path.join(folder, "runs"), os.environ["KQ_ATTEMPT"]
@@ -59,7 +59,7 @@ def test_an_agent_stopped_beyond_its_lease_never_gives_two_runs(tmp_path: Path) 
             await_line(tmp_path, "end 2")
         record = queue.await_job(job_id)
         assert (record.state, record.attempts) == ("Completed", 2)
-        lost, _ = queue.client.attempts(job_id).result(10)
+        lost, _ = queue.client.attempts(job_id).result(60)
         assert lost.outcome == "agent-lost"
         assert "silent" in lost.reason
         until(lambda: not is_alive(pid), "the end of the Agent that was stopped")
@@ -72,7 +72,7 @@ def test_an_agent_stopped_for_less_than_its_lease_loses_nothing(tmp_path: Path) 
     """Its render goes on meanwhile, and ends as if nothing had been."""
     data_root = tmp_path / "data"
     data_root.mkdir()
-    with LiveQueue(data_root, 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=6) as queue:
+    with LiveQueue(data_root, 1, KQ_HEARTBEAT_S=0.2, KQ_LEASE_S=20) as queue:
         job_id = queue.submit(*steps("note(*sys.argv[1:]); time.sleep(0.5)", str(tmp_path / "runs"), "begun"))
         await_line(tmp_path, "begun")
         [pid] = queue.agent_pids()
@@ -107,7 +107,7 @@ def test_a_dead_agents_task_runs_again_and_the_agent_is_replaced(tmp_path: Path)
         kill(pid)
         record = queue.await_job(job_id)
         assert (record.state, record.attempts, record.reason) == ("Completed", 2, "")
-        lost, _ = queue.client.attempts(job_id).result(10)
+        lost, _ = queue.client.attempts(job_id).result(60)
         assert (lost.outcome, lost.stop_method) == ("agent-lost", "killed")
         assert pid not in queue.await_agents()
 

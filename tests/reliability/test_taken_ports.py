@@ -85,11 +85,11 @@ def test_other_addresses(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1) as queue:
         before = session_of(queue)
         with socket.create_server(("127.0.0.2", before.update_port)):
-            admitted = queue.client.admit_host("farm-b", "127.0.0.2", 4).result(10)
+            admitted = queue.client.admit_host("farm-b", "127.0.0.2", 4).result(60)
         there = msgspec.json.decode(admitted, type=AgentConfig).connection
         assert (there.host, there.request_port) == ("127.0.0.2", before.request_port)
         assert there.update_port != before.update_port
-        queue.client.admit_host("farm-c", "", 4).result(10)
+        queue.client.admit_host("farm-c", "", 4).result(60)
         [log] = tmp_path.glob("logs/*/server.log")
         with killed_and_robbed(queue, there.update_port, there.host):
             queue.await_job(queue.submit(*NOTHING))

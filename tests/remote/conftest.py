@@ -12,7 +12,7 @@ from kq.settings import Settings
 from tests.remote.machines import Answers, RemoteMachine
 from tests.support.live_queue import LiveQueue
 
-LEASE_S = 3.0
+LEASE_S = 6.0
 
 
 @pytest.fixture(scope="module")

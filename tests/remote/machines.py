@@ -204,7 +204,7 @@ class RemoteMachine:
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
             # Its connections' processes lead sessions of their own.
             for pid in _sshd_children(self.folder):
                 with contextlib.suppress(ProcessLookupError):

@@ -53,7 +53,7 @@ def fill(machine: RemoteMachine, leave: int = 0) -> Path:
 def submit(queue: LiveQueue, folder: Path, script: str) -> str:
     spec = JobSpec(name="remote", commands=(("sh", "-c", script),), cwd=str(folder), temp_dir=str(folder))
     job, done = queue.client.submit(spec)
-    done.result(10)
+    done.result(60)
     return job
 
 
@@ -86,7 +86,7 @@ def test_a_disk_that_fills_up_fails_the_task_and_not_the_agent(
     assert launcher.start(target, reports).ok, reports.text()
     running = [pid for pids in small.processes().values() for pid in pids]
     local = [each.id for each in queue.client.agents() if each.local]
-    queue.client.drain_agents(local).result(10)
+    queue.client.drain_agents(local).result(60)
     folder = tmp_path / "scene"
     folder.mkdir()
     (folder / "textures").write_bytes(os.urandom(DISK_MIB << 20))
@@ -103,7 +103,7 @@ def test_a_disk_that_fills_up_fails_the_task_and_not_the_agent(
     )
     assert record.state == "Failed" and record.exit_code == 7
     assert "No space left" in Path(record.log_file).read_text()
-    queue.client.resume_agents(local).result(10)
+    queue.client.resume_agents(local).result(60)
     fill(small)
     stopped = launcher.stop(target, reports)
     assert stopped.ok, reports.text()

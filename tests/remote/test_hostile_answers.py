@@ -119,7 +119,7 @@ def test_a_tunnel_has_a_limit_of_connections(monkeypatch: pytest.MonkeyPatch) ->
 
     def forward(_channel: object, _port: int) -> None:
         serving.release()
-        assert go.wait(20)
+        assert go.wait(60)
 
     monkeypatch.setattr(opened, "_forward", forward)
     closed: list[int] = []
@@ -133,8 +133,8 @@ def test_a_tunnel_has_a_limit_of_connections(monkeypatch: pytest.MonkeyPatch) ->
     assert closed == [3, 4]
     go.set()
     for _ in range(3):
-        assert serving.acquire(timeout=20)
+        assert serving.acquire(timeout=60)
     until(lambda: opened._connection_count == 0, "the connections to end")
     connect(5)
-    assert serving.acquire(timeout=20) and closed == [3, 4]
+    assert serving.acquire(timeout=60) and closed == [3, 4]
     until(lambda: opened._connection_count == 0, "the last one to end")

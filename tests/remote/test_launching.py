@@ -30,7 +30,9 @@ def test_agents_start_work_and_stop(
     assert len(running["supervisor"]) == 1 and len(running["agent"]) == 2
     assert len(remote_agents(queue)) == 2
     # Three at once: the local Agent has one, the others run over there.
+    queue.client.pause_queue(True).result(60)
     jobs = [queue.submit("sh", "-c", 'echo "by $KQ_AGENT"; sleep 0.7') for _ in range(3)]
+    queue.client.pause_queue(False).result(60)
     records = [queue.await_job(job) for job in jobs]
     assert all(record.state == "Completed" for record in records)
     logs = "".join(Path(record.log_file).read_text() for record in records)
@@ -137,20 +139,20 @@ def test_a_restarted_agent_comes_back(
     reports = Reports()
     assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
     local = [each.id for each in queue.client.agents() if each.local]
-    queue.client.drain_agents(local).result(10)
+    queue.client.drain_agents(local).result(60)
     job = queue.submit("sh", "-c", "test $KQ_ATTEMPT -gt 1 || sleep 300")
     first = queue.await_job(job, "Running").agent
     (before,) = machine.processes()["agent"]
-    queue.client.restart_agents([first]).result(10)
+    queue.client.restart_agents([first]).result(60)
     record = queue.await_job(job)
     assert record.state == "Completed" and record.attempts == 2
     assert not is_alive(before)
     (second,) = remote_agents(queue)
     assert second != first and len(machine.processes()["agent"]) == 1
-    queue.client.end_agents([second]).result(10)
+    queue.client.end_agents([second]).result(60)
     until(lambda: not any(machine.processes().values()), "the last one to end, and its supervisor with it")
     until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
-    queue.client.resume_agents(local).result(10)
+    queue.client.resume_agents(local).result(60)
     assert launcher.stop(machine.target(), reports).ok, reports.text()
 
 
@@ -159,16 +161,16 @@ def test_a_dead_agent_is_replaced(queue: LiveQueue, machine: RemoteMachine, laun
     reports = Reports()
     assert launcher.start(machine.target(num_agents=1), reports).ok, reports.text()
     agent = machine.processes()["agent"][0]
-    queue.client.pause_queue(True).result(10)
+    queue.client.pause_queue(True).result(60)
     blocker = queue.submit("sleep", "1")
     job = queue.submit("sh", "-c", "test $KQ_ATTEMPT -gt 1 || sleep 300")
-    queue.client.pause_queue(False).result(10)
+    queue.client.pause_queue(False).result(60)
     record = queue.await_job(job, "Running")
     if record.agent.startswith(machine.target().label):
         os.kill(agent, signal.SIGKILL)
         assert queue.await_job(job).state == "Completed"
     else:
-        queue.client.stop_jobs([job]).result(10)
+        queue.client.stop_jobs([job]).result(60)
         os.kill(agent, signal.SIGKILL)
     queue.await_job(blocker)
     until(lambda: [pid for pid in machine.processes()["agent"] if pid != agent], "another Agent")

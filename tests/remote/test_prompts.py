@@ -128,4 +128,4 @@ def test_the_address_of_a_key_is_the_one_that_was_set(queue: LiveQueue) -> None:
     assert printed.returncode == 0, printed.stderr
     assert json.loads(printed.stdout)["connection"]["host"] == "127.0.0.15"
     assert "KQ_DATA_ROOT 127.0.0.15 " in printed.stderr
-    queue.client.revoke_host("farm-h").result(10)
+    queue.client.revoke_host("farm-h").result(60)

@@ -81,7 +81,7 @@ def hand(tmp_path: Path, queue: LiveQueue) -> Iterator[Hand]:
     made = Hand(tmp_path / "it's a home", queue, root)
     yield made
     made.run("StopAgents.sh", "--all")
-    queue.client.revoke_host("farm-h").result(10)
+    queue.client.revoke_host("farm-h").result(60)
 
 
 def test_started_and_stopped_by_hand(hand: Hand, queue: LiveQueue) -> None:
@@ -216,7 +216,7 @@ def test_started_again_at_once_after_a_hard_end(hand: Hand, queue: LiveQueue) ->
     for pid in (agent, supervisor):
         os.kill(pid, signal.SIGKILL)
     assert hand.run("StopAgents.sh").returncode == 0
-    queue.client.revoke_host("farm-h").result(10)
+    queue.client.revoke_host("farm-h").result(60)
     hand.take_key()
     assert hand.start(1).returncode == 0
     running = hand.pids()
@@ -230,7 +230,7 @@ def test_other_sessions_agents_are_left_alone(hand: Hand, queue: LiveQueue, tmp_
     hand.take_key()
     assert hand.start(1).returncode == 0
     ours = hand.pids()
-    with LiveQueue(tmp_path / "other root", 1, KQ_LEASE_S=3) as other:
+    with LiveQueue(tmp_path / "other root", 1, KQ_LEASE_S=8) as other:
         colleague = Hand(hand.home, other)
         colleague.take_key()
         assert colleague.start(1).returncode == 0

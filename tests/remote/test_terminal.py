@@ -142,7 +142,7 @@ def test_a_tunnel_that_connects_again_asks_nobody(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     asks = _Terminal(argparse.Namespace(accept_host_key=False), threading.Event())
     with ThreadPoolExecutor(1) as keepalive:
-        assert not keepalive.submit(asks.accept_host_key, "farm-b", "ssh-ed25519", "SHA256:x").result(10)
-        assert keepalive.submit(asks.passphrase, "key", False).result(10) is None
-        assert not keepalive.submit(asks.use_tunnel, "why").result(10)
+        assert not keepalive.submit(asks.accept_host_key, "farm-b", "ssh-ed25519", "SHA256:x").result(60)
+        assert keepalive.submit(asks.passphrase, "key", False).result(60) is None
+        assert not keepalive.submit(asks.use_tunnel, "why").result(60)
     assert asks.accept_host_key("farm-b", "ssh-ed25519", "SHA256:x"), "here somebody sits at the terminal"

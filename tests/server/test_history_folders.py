@@ -38,7 +38,7 @@ def _remove(core: Core, history: History, job_id: str) -> None:
 
 
 def _wait_until_gone(folder: Path) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while folder.exists():
         assert time.monotonic() < until, f"{folder} is still there"
         time.sleep(0.01)

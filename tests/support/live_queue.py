@@ -245,7 +245,7 @@ class LiveQueue:
         """Close the client."""
         if self._client is not None:
             self._client.close()
-            self._client.join(5.0)
+            self._client.join(60)
             self._client = None
 
     def submit(self, *command: str, **fields: Any) -> str:

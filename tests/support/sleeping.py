@@ -18,7 +18,8 @@ def waits_for_input(pid: int) -> bool:
 
 def all_threads_sleep(pid: int) -> bool:
     """Whether every thread of the process sleeps: it has read all that was written for it."""
-    states = [
-        stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")
-    ]
-    return set(states) == {"S"}
+    try:
+        texts = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return False  # a thread has ended meanwhile
+    return {text.rpartition(")")[2].split()[0] for text in texts} == {"S"}

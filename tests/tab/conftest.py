@@ -41,9 +41,9 @@ def tab(qtbot: Any, queue: FakeQueue, data_root: Any) -> Iterator[Any]:
 def close_tab(widget: Any) -> None:
     """Close a tab and see its threads gone."""
     widget.close()
-    assert widget.log.reader.wait(5)
+    assert widget.log.reader.wait(60)
     assert widget.pictures.wait(60)  # it waits for the end of its process
-    assert widget.actions_of_jobs.missing.frames.wait(5)
+    assert widget.actions_of_jobs.missing.frames.wait(60)
 
 
 @pytest.fixture

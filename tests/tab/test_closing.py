@@ -124,5 +124,5 @@ def test_tab_deleted_while_its_threads_speak(
         shiboken6.delete(tab)
         assert not queue._listeners
         queue.set("job000001", progress=0.5)
-        assert reader.wait(5)
+        assert reader.wait(60)
         assert pictures.wait(60)

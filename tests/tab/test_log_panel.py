@@ -33,7 +33,7 @@ def panel(qtbot: Any) -> Iterator[LogPanel]:
         panel.show()
     yield panel
     panel.reader.close()
-    assert panel.reader.wait(5)
+    assert panel.reader.wait(60)
 
 
 def write(path: Path, count: int, first: int = 0, text: str = "line") -> Path:

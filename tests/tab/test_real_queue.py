@@ -34,7 +34,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
     session = start_session(Settings(data_root=tmp_path / "data root", grace_s=0.5))
     yield session
     session.close()
-    assert session.wait(20)
+    assert session.wait(60)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def settle(qtbot: Any) -> Settle:
     """Wait until something holds, with events running."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        qtbot.waitUntil(condition, timeout=40_000 if sys.platform != "win32" else 90_000)
+        qtbot.waitUntil(condition, timeout=60_000 if sys.platform != "win32" else 90_000)
 
     return wait
 
@@ -240,7 +240,7 @@ def test_job_removed_by_another_while_its_menu_is_open(
     tab.view.show_job(job_id)
     tab.view.customContextMenuRequested.emit(QPoint(20, 10))
     menu = next(each for each in tab.findChildren(QMenu) if each.isVisible())
-    session.client.remove_jobs([job_id]).result(10)
+    session.client.remove_jobs([job_id]).result(60)
     settle(lambda: tab.model.job(job_id) is None)
     for action in menu.actions():
         assert not action.isEnabled() or action in (tab.actions_of_jobs.pause,) or action.isSeparator()
@@ -263,7 +263,7 @@ def test_log_removed_and_begun_anew_under_a_running_render(
     log.rmdir()
     log.write_text("other\n")
     settle(lambda: (first := tab.log.view.line(0)) is not None and first.text == "other")
-    session.client.stop_jobs([job_id]).result(10)
+    session.client.stop_jobs([job_id]).result(60)
     settle(lambda: tab.model.job(job_id).state == JobState.CANCELLED)
 
 
@@ -299,6 +299,6 @@ def test_session_that_ends_leaves_nothing(
     settle(lambda: tab.model.count(JobState.RUNNING) == 1 and session.ready is not None)
     with frozen(int(session.ready["session"].split(":")[1])):
         session.close()  # does not wait for the guardian, which cannot answer now
-    assert session.wait(20)
+    assert session.wait(60)
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     close_tab(tab)

@@ -36,7 +36,7 @@ class Target:
         self.client = self._record("client.json")
         self.local = msgspec.json.decode(self._file("agent.json"), type=AgentConfig).connection
         # By hand: else the key is withdrawn where a slow machine takes a minute between two uses of it.
-        admitted = queue.client.admit_host("farm-b", "", 4, by_hand=True).result(10)
+        admitted = queue.client.admit_host("farm-b", "", 4, by_hand=True).result(60)
         self.remote = msgspec.json.decode(admitted, type=AgentConfig).connection
         self.job = queue.submit(*SLEEP, name="bystander")
         record = queue.await_job(self.job, "Running")
@@ -92,7 +92,7 @@ class Target:
 
     def assert_unharmed(self) -> None:
         """The same server answers, no larger than it was; the same Agent runs the same attempt."""
-        record = self.queue.client.spec(self.job).result(20)
+        record = self.queue.client.spec(self.job).result(60)
         assert record.name == "bystander"
         assert process_start_time(self.server) is not None
         assert self.queue.server_pid == self.server
