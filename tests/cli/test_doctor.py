@@ -25,6 +25,7 @@ from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
 from tests.support.commands import NOTHING
 from tests.support.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen, key_files
+from tests.support.ports import free_port
 from tests.support.small_disk import small_disk
 from tests.support.strangers import STRANGER, as_stranger
 
@@ -120,14 +121,9 @@ def test_a_data_root_that_cannot_be_used(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     """Named with its variable; the free one beside it is not."""
-    with socket.socket() as taken, socket.socket() as free:
-        for each in (taken, free):
-            each.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        free_port = free.getsockname()[1]
-        free.close()
-        code, report = doctor(tmp_path, KQ_UPDATE_PORT=str(port), KQ_REQUEST_PORT=str(free_port))
+        code, report = doctor(tmp_path, KQ_UPDATE_PORT=str(port), KQ_REQUEST_PORT=str(free_port()))
     assert code == 1
     [(topic, text)] = wrong_in(report)
     assert topic == "ports" and f"KQ_UPDATE_PORT is {port}" in text

@@ -313,7 +313,7 @@ def test_pause_and_resume(queue: LiveQueue) -> None:
     assert queue.kq("pause").returncode == 0
     job_id = queue.submit(*NOTHING)
     assert queue.job(job_id).state == "Waiting"
-    assert queue.client.queue().paused
+    until(lambda: queue.client.queue().paused, "the client to hear of it")
     assert queue.kq("resume").returncode == 0
     assert queue.await_job(job_id).state == "Completed"
 

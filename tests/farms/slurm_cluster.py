@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.ports import free_ports
+
 __all__ = ["NODES", "SlurmCluster", "why_not_here"]
 
 NODES = ("n1", "n2", "n3")
@@ -89,7 +91,7 @@ class SlurmCluster:
         (folder / "run" / "munge.key").write_bytes(os.urandom(1024))
         (folder / "run" / "munge.key").chmod(0o600)
         (folder / "run").chmod(0o755)
-        port = _free_ports(len(NODES) + 1)
+        port = free_ports(len(NODES) + 1)
         host = socket.gethostname().partition(".")[0]
         (folder / "slurm.conf").write_text(
             _CONFIG.format(
@@ -230,21 +232,3 @@ def _user() -> str:
     import pwd
 
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def _free_ports(count: int) -> int:
-    """The first of `count` ports in a row that are free now, below those that systems choose themselves.
-
-    Each process begins elsewhere: two that look at the same moment would find the same ports free.
-    """
-    step, most = 37, 11000
-    begin = os.getpid() * step
-    for first in (21000 + (begin + offset) % most for offset in range(0, most, step)):
-        try:
-            sockets = [socket.create_server(("127.0.0.1", first + number)) for number in range(count)]
-        except OSError:
-            continue
-        for each in sockets:
-            each.close()
-        return first
-    pytest.fail("no free ports")

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import pytest
 
 from tests.support.exr_files import read_exr
 from tests.support.live_queue import ROOT, clean_environment, first_line, until
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -64,7 +64,7 @@ class OpenCueFarm:
         pytest.fail(f"RQD did not start: {(folder / 'rqd.log').read_text()}")
 
     def _start(self) -> bool:
-        rqd_port = _free_port()
+        rqd_port = free_port()
         self.cuebot = self._run("tests.farms.cuebot_double", str(rqd_port), str(self.logs))
         assert self.cuebot.stdout is not None
         port = json.loads(first_line(self.cuebot.stdout))["port"]
@@ -163,11 +163,6 @@ class OpenCueFarm:
         self._processes.clear()
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenCueFarm]:
     """One for all tests of this file."""
@@ -244,7 +239,7 @@ def test_what_cannot_work_is_refused(farm: OpenCueFarm, tmp_path: Path) -> None:
     assert none.returncode == 2 and "show" in none.stderr
     root = farm.kq("check", "--option", f"show={SHOW}", KQ_OPENCUE_USER="root")
     assert root.returncode != 0 and "KQ_OPENCUE_USER" in root.stderr
-    gone = farm.kq("check", "--option", f"show={SHOW}", CUEBOT_HOSTS=f"127.0.0.1:{_free_port()}")
+    gone = farm.kq("check", "--option", f"show={SHOW}", CUEBOT_HOSTS=f"127.0.0.1:{free_port()}")
     assert gone.returncode != 0 and "Cuebot does not answer" in gone.stderr
     (tmp_path / "opencue.py").write_text("raise ImportError('not here')")
     path = f"{tmp_path}{os.pathsep}{ROOT}"

@@ -84,7 +84,7 @@ def test_a_picture_is_what_was_sent_with_a_small_one(
 
 
 def connect(server: PixelServer) -> socket.socket:
-    return socket.create_connection(parse_address(server.address), 5)
+    return socket.create_connection(parse_address(server.address), 60)
 
 
 def hello(sequence_id: int, token: str, protocol: int = PROTOCOL) -> bytes:
@@ -121,7 +121,7 @@ def test_a_connection_that_may_not_send_is_closed(server: PixelServer, qtbot: Qt
 
 
 def _closed(connection: socket.socket) -> bool:
-    connection.settimeout(10)
+    connection.settimeout(60)
     try:
         return connection.recv(1) == b""
     except ConnectionResetError:

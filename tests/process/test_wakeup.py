@@ -23,7 +23,7 @@ def test_a_signal_wakes_the_loop_until_it_is_drained() -> None:
     try:
         wake.listen()
         signal.raise_signal(signal.SIGTERM)
-        assert _is_readable(wake.wake_fd, 10)
+        assert _is_readable(wake.wake_fd, 60)
         wake.drain()
         assert not _is_readable(wake.wake_fd, 0)
     finally:
@@ -48,7 +48,7 @@ def test_a_thread_hangs_up_at_the_end_of_a_pipe() -> None:
     os.write(write_end, b"not yet")
     assert not _is_readable(near.fileno(), 0.05)
     os.close(write_end)
-    assert _is_readable(near.fileno(), 10)
+    assert _is_readable(near.fileno(), 60)
     assert near.recv(1) == b""
     near.close()
     os.close(read_end)
@@ -64,5 +64,5 @@ def test_the_end_of_input_comes_after_what_was_written() -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    said, _ = child.communicate("a word\n", timeout=30)
+    said, _ = child.communicate("a word\n", timeout=60)
     assert said.strip() == "True"

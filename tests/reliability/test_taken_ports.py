@@ -18,6 +18,7 @@ from kq.api import SessionRecord
 from kq.client.discovery import live_sessions
 from tests.support.commands import NOTHING, SLEEP, held
 from tests.support.live_queue import KQ, LiveQueue, frozen, kill, until
+from tests.support.ports import free_port
 
 PORTS = ("request", "update", "broadcast")
 
@@ -102,8 +103,7 @@ def test_other_addresses(tmp_path: Path) -> None:
 
 def test_a_port_that_was_set_stays_and_says_so(tmp_path: Path) -> None:
     """A firewall or another person relies on it: the session ends with a message that names the setting."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     queue = LiveQueue(tmp_path, 1, KQ_UPDATE_PORT=port)
     try:
         queue.start()

@@ -23,13 +23,13 @@ from kq.process import find_marked
 from kq.remote import RemoteHost, RemoteStep
 from kq.remote.ssh_keys import fingerprint
 from tests.support.live_queue import is_alive, marked_with, until
+from tests.support.ports import free_port
 
 __all__ = [
     "Answers",
     "RemoteMachine",
     "SecondMachine",
     "SshServer",
-    "free_port",
     "why_no_second",
     "why_no_ssh",
 ]
@@ -76,13 +76,6 @@ def _must(*arguments: str) -> str:
     done = _quiet(*arguments)
     assert done.returncode == 0, f"{' '.join(arguments)}: {done.stderr}"
     return done.stdout
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Answers:
@@ -288,8 +281,10 @@ class SecondMachine(RemoteMachine):
     ) -> None:
         tag = f"{os.getpid() % 100000}{number}"
         self.namespace, self.near, self.far = f"kq{tag}", f"kqn{tag}", f"kqf{tag}"
-        third = os.getpid() % 250 + 1
-        self.gateway, self.address = f"10.213.{third}.{4 * number + 1}", f"10.213.{third}.{4 * number + 2}"
+        # No two workers of a run have the same network.
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        network = f"10.{200 + worker}.{os.getpid() % 250 + 1}"
+        self.gateway, self.address = f"{network}.{4 * number + 1}", f"{network}.{4 * number + 2}"
         self.host_name = f"farm-{'abcdefgh'[number]}"
         self._hidden = hidden
         super().__init__(folder, port=22, settings=settings)

@@ -15,8 +15,9 @@ import pytest
 from kq.remote import HostStore, RemoteHost, RemoteLauncher, StepState
 from kq.remote.ssh_config import route_to
 from kq.settings import Settings
-from tests.remote.machines import Answers, RemoteMachine, Reports, free_port, silent_port
+from tests.remote.machines import Answers, RemoteMachine, Reports, silent_port
 from tests.support.live_queue import until
+from tests.support.ports import free_port
 
 
 @pytest.fixture

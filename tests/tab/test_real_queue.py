@@ -219,10 +219,11 @@ def test_server_killed_while_a_question_stands(
     tab.actions_of_jobs.stop_all.trigger()
     box = tab.findChild(QMessageBox)
     settle(lambda: session.ready is not None)
-    psutil.Process(int(session.ready["pid"])).kill()  # type: ignore[index]  # just waited for
-    settle(lambda: tab._status == ConnectionStatus.LOST)
-    qtbot.mouseClick(box.buttons()[0], Qt.MouseButton.LeftButton)
-    assert "not connected; nothing was done" in tab.notice.text()
+    with frozen(int(session.ready["session"].split(":")[1])):  # its guardian starts no other server meanwhile
+        psutil.Process(int(session.ready["pid"])).kill()
+        settle(lambda: tab._status == ConnectionStatus.LOST)
+        qtbot.mouseClick(box.buttons()[0], Qt.MouseButton.LeftButton)
+        assert "not connected; nothing was done" in tab.notice.text()
     settle(lambda: tab._status == ConnectionStatus.CONNECTED)
     tab.actions_of_jobs.stop_all.trigger()
     settle(lambda: tab.findChild(QMessageBox) is not None)
