@@ -10,12 +10,13 @@ import atexit
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import shiboken6
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-__all__ = ["open_dispatcher", "post"]
+__all__ = ["open_dispatcher", "post", "when_done"]
 
 
 class _Dispatcher(QObject):
@@ -35,6 +36,9 @@ class _Dispatcher(QObject):
         with self._lock:
             if self._is_open:
                 self._posted.emit(call)
+
+    def run(self, call: Callable[..., object], *arguments: Any) -> None:
+        call(*arguments)
 
     def close(self) -> None:
         with self._lock:
@@ -69,3 +73,14 @@ def post(method: Callable[..., object], *arguments: Any) -> None:
         receiver: QObject = method.__self__  # type: ignore[attr-defined]  # a bound method
         function: Callable[..., object] = method.__func__  # type: ignore[attr-defined]  # a bound method
         _dispatcher.post((weakref.ref(receiver), function, arguments))
+
+
+def when_done(future: Future[Any], call: Callable[[Future[Any]], object]) -> None:
+    """Call `call(future)` on Qt's thread when `future` is done. Qt's thread.
+
+    For what no widget waits for; a widget uses `post`, whose call ends with it.
+    """
+    open_dispatcher()
+    assert _dispatcher is not None
+    run = _dispatcher.run
+    future.add_done_callback(lambda over: post(run, call, over))

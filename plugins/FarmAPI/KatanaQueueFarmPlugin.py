@@ -10,9 +10,10 @@ from typing import Any
 
 from Katana import FarmAPI
 
-from ...kq.api import DesktopRender, JobRecord, KqError, QueueClient, not_saved_text
+from ...kq.api import JobRecord, JobSpec, KqError, QueueClient, not_saved_text
 from .. import catalog
 from ..farm_requests import read_request
+from ..qt_dispatch import when_done
 from ..render_again import render_again
 from .FarmPluginBase import FarmPluginBase, report, running_session
 
@@ -32,11 +33,6 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
 
     title = "Katana Queue"
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__()
-        self._desktop_renders: dict[str, DesktopRender] = {}
-        """By job id: how this Katana renders a job again that only sends its pixels to it."""
-
     def submitJob(
         self, jobRequest: FarmAPI.FarmPluginManager.JobRequest, *args: object, **kwargs: object
     ) -> str:
@@ -45,21 +41,21 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
         Returns: the job's id, which is generated here, so that the caller does not wait for the queue.
 
         Raises:
-            FarmPluginException: the request is invalid, or no queue runs.
+            FarmPluginException: the request is invalid, no queue runs, or it ends with the desktop.
         """
-        client = _client()
+        session = running_session()
+        if session.is_closing:
+            raise FarmAPI.FarmPluginException("Katana Queue takes no more jobs: it ends with the desktop")
         request: Any = (
             jobRequest  # Any, since the stubs type only the constructor; the attributes have the same names
         )
         try:
             asked = read_request(request)
-            job_id, submitted = client.submit(asked.spec)
+            job_id, submitted = session.client.submit(asked.spec)
         except KqError as error:
             raise FarmAPI.FarmPluginException(str(error)) from error
         recent_requests[asked.options.get("renderMethodType", "other")] = dict(vars(request))
         catalog.remember(job_id, str(request.renderContextName or ""), asked.spec.node)
-        if asked.spec.desktop is not None:
-            self._desktop_renders[job_id] = asked.spec.desktop
         submitted.add_done_callback(report(f"Katana Queue: job {asked.spec.name}"))
         submitted.add_done_callback(partial(_warn_if_not_saved, asked.spec.name))
         return job_id
@@ -67,21 +63,17 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
     def startJob(self, jobId: str, *args: object, **kwargs: object) -> None:
         """Run a finished job again.
 
-        If the old command line only sends pixels to Katana, for a Catalog item that may be deleted, Katana
-        renders the node again as a new job. The server refuses such a job of an earlier session.
+        If the old command line only sends pixels to a Katana, for a Catalog item that may be deleted, this
+        Katana renders the node again as a new job. The log has the reason where it cannot.
 
         Raises:
             JobNotFoundException: there is no such job.
-            FarmPluginException: Katana cannot render the node again, or no queue runs.
+            FarmPluginException: no queue runs.
         """
         client = _client()
         record = self.record(jobId)
-        render = self._desktop_renders.get(jobId)
-        if render is not None:
-            try:
-                render_again(record, render)
-            except KqError as error:
-                raise FarmAPI.FarmPluginException(str(error)) from error
+        if record.needs_desktop:
+            when_done(client.spec(jobId), partial(_render_again, record))
             return
         client.start_jobs([jobId]).add_done_callback(report(f"Katana Queue: starting {record.name}"))
 
@@ -102,6 +94,15 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
 
 def _client() -> QueueClient:
     return running_session().client
+
+
+def _render_again(record: JobRecord, fetched: Future[JobSpec]) -> None:
+    try:
+        render = fetched.result().desktop
+        if render is not None:
+            render_again(record, render)
+    except KqError as error:
+        _log.error("Katana Queue: %s", error)
 
 
 def _warn_if_not_saved(name: str, submitted: Future[bool]) -> None:

@@ -262,11 +262,18 @@ session = current_session()
 assert session is not None and session.wait_ready(60), session
 print("started")
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+request = FarmAPI.FarmPluginManager.JobRequest("Render", "r", [1], ["true"], {}, "")
+FarmAPI.FarmPluginManager.Initialize()
+try:
+    FarmAPI.FarmPluginManager._plugin("Katana Queue").submitJob(request)
+except FarmAPI.FarmPluginException as error:
+    print("refused:", error)
 assert session.wait(60)
 print("ended")
 """
     said = run(code, data_root)
     assert "started" in said
+    assert "refused: Katana Queue takes no more jobs" in said
     assert "ended" in said
 
 
