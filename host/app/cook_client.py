@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 from .. import session
@@ -30,6 +31,7 @@ class CookClient:
         self._turn = threading.Lock()
         self._relaying: threading.Thread | None = None
         self._closed = False
+        self._watch: _Watch | None = None
 
     def warm_up(self) -> None:
         """Start the process before the first request. Blocks while a request runs; never on Qt's thread."""
@@ -45,9 +47,8 @@ class CookClient:
             process = self._ensure()
             assert process.stdin is not None
             assert process.stdout is not None
-            expired = threading.Event()
-            timer = threading.Timer(COOK_TIMEOUT_S, _end_late, (process, expired))
-            timer.start()
+            watch = self._watch = self._watch or _Watch()
+            watch.begin(process)
             try:
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()
@@ -55,12 +56,11 @@ class CookClient:
             except (OSError, ValueError):  # it has died, or `close` has closed its stdin
                 line = ""
             finally:
-                timer.cancel()
-                timer.join()
+                is_late = watch.end()
             if not line:
                 code = process.wait()
                 self._process = None
-                if expired.is_set():
+                if is_late:
                     raise CookError(
                         f"Cooking did not end within {COOK_TIMEOUT_S:.0f} s and was given up: a file of the "
                         f"scene may be a named pipe, or be on a share that does not answer."
@@ -94,6 +94,8 @@ class CookClient:
         if self._relaying is not None:
             self._relaying.join()
         with self._turn:
+            if self._watch is not None:
+                self._watch.close()
             # Only after the thread with a running request has read its answer or the end of the stream.
             if process.stdout is not None:
                 process.stdout.close()
@@ -127,6 +129,45 @@ class CookClient:
                 _log.debug("%s", line.rstrip())
 
 
-def _end_late(process: subprocess.Popen[str], expired: threading.Event) -> None:
-    expired.set()
-    process.kill()
+class _Watch:
+    """Kills a process whose answer is late. One thread for all requests: starting one for each delays it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._process: subprocess.Popen[str] | None = None
+        self._deadline = 0.0
+        self._is_late = self._closed = False
+        self._thread = threading.Thread(target=self._run, name="cook-watch", daemon=True)
+        self._thread.start()
+
+    def begin(self, process: subprocess.Popen[str]) -> None:
+        """Begin the time of a request to `process`."""
+        with self._changed:
+            self._process, self._deadline = process, time.monotonic() + COOK_TIMEOUT_S
+            self._is_late = False
+            self._changed.notify()
+
+    def end(self) -> bool:
+        """End the request's time. Returns whether its process was killed."""
+        with self._changed:
+            self._process = None
+            return self._is_late
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closed:
+                if self._process is None:
+                    self._changed.wait()
+                elif (left_s := self._deadline - time.monotonic()) > 0:
+                    self._changed.wait(left_s)
+                else:
+                    self._is_late = True
+                    self._process.kill()
+                    self._process = None

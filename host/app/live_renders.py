@@ -1,6 +1,6 @@
 """Live renders: cooks each change of the graph and sends the result to the running render processes.
 
-Worker threads cook and send. Only the newest state is cooked, so dragging a slider builds no backlog.
+A worker thread cooks and sends. Only the newest state is cooked, so dragging a slider builds no backlog.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LiveRenders(QObject):
     asked = Signal(int)
     sent = Signal(int, int)
     shown = Signal(int, int)
-    _answered = Signal(int, object, str)
+    _cooked = Signal(int, str)
 
     def __init__(
         self, renders: RenderSession, cook: CookClient, pixels: PixelServer, parent: QObject | None = None
@@ -67,6 +67,8 @@ class LiveRenders(QObject):
         self._cook = cook
         self._pixels = pixels
         self._lives: dict[int, _Live] = {}
+        self._sending = threading.Lock()
+        """For the state and the revision of each render."""
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="live-cooking", daemon=True)
         self._thread.start()
@@ -75,7 +77,7 @@ class LiveRenders(QObject):
         self._timer.setSingleShot(True)
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._on_changes_made)
-        self._answered.connect(self._on_answered)
+        self._cooked.connect(self._on_cooked)
         renders.render_started.connect(self._on_render_started)
         renders.render_changed.connect(self._on_render_changed)
         pixels.stream_begun.connect(self._on_stream_begun)
@@ -188,9 +190,8 @@ class LiveRenders(QObject):
             "node": render.node,
             "frame": render.frame,
         }
-        number = render.sequence_id
-        self._work.put(lambda: self._cook_one(number, request))
-        self.asked.emit(number)
+        self.asked.emit(render.sequence_id)
+        self._work.put(lambda: self._cook_one(live, request))
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
@@ -199,14 +200,16 @@ class LiveRenders(QObject):
             except RuntimeError:
                 return  # the desktop has closed, and Qt's objects with it
 
-    def _cook_one(self, number: int, request: dict[str, Any]) -> None:
-        """Send `request` to the cook process and emit its answer. Runs on the worker thread."""
+    def _cook_one(self, live: _Live, request: dict[str, Any]) -> None:
+        """Send `request` to the cook process, and its answer to the render. Runs on the worker thread."""
+        problem = ""
         try:
             answer = self._cook.request(**request)
         except SceneError as error:
-            self._answered.emit(number, None, str(error))
+            problem = str(error)
         else:
-            self._answered.emit(number, {**answer, "frame": request["frame"]}, "")
+            self._take_answer(live, answer, request["frame"])
+        self._cooked.emit(live.render.sequence_id, problem)
 
     def _forget(self, number: int) -> None:
         """Free the cooked layers of an ended render in the cook process. Runs on the worker thread."""
@@ -215,18 +218,17 @@ class LiveRenders(QObject):
         except SceneError as error:
             _log.debug("The cook process did not forget a live render: %s", error)
 
-    def _on_answered(self, number: int, answer: dict[str, Any] | None, problem: str) -> None:
+    def _on_cooked(self, number: int, problem: str) -> None:
         live = self._lives.get(number)
         if live is None:
             return
-        if answer is not None:
-            self._take_answer(live, answer)
         live.cook_problem = problem
         self._show_problem(live)
         if live.feed.cooked():
             self._ask(live)
 
-    def _take_answer(self, live: _Live, answer: dict[str, Any]) -> None:
+    def _take_answer(self, live: _Live, answer: dict[str, Any], frame: float) -> None:
+        """Send what an answer changes. On the worker thread: by way of Qt's, the picture would come later."""
         layers = {
             key: LayerText(layer["text"], tuple(layer["beneath"])) for key, layer in answer["layers"].items()
         }
@@ -234,28 +236,34 @@ class LiveRenders(QObject):
         if state is None:
             for warning in answer["warnings"]:
                 _log.warning("%s", warning)
-        elif not layers and (state.root, state.frame) == (answer["root"], answer["frame"]):
+        elif not layers and (state.root, state.frame) == (answer["root"], frame):
             return  # nothing that is rendered has changed
-        live.revision += 1
-        self._send(live, Update(live.revision, root=answer["root"], layers=layers, frame=answer["frame"]))
+        self._send(live, Update(root=answer["root"], layers=layers, frame=frame))
 
     # --- The render ---
 
     def _set_view(self, render: Render, update: Update) -> None:
         live = self._lives.get(render.sequence_id)
         if live is not None:
-            live.revision += 1
-            self._send(live, replace(update, revision=live.revision))
+            self._send(live, update)
 
     def _send(self, live: _Live, update: Update) -> None:
-        live.state = merged(live.state, update)
-        self._pixels.send(live.render.sequence_id, update)
+        """Send an update, as a new revision if it changes the picture. Qt's thread or the worker."""
+        with self._sending:
+            if update.changes_picture:
+                live.revision += 1
+                update = replace(update, revision=live.revision)
+            live.state = merged(live.state, update)
+            self._pixels.send(live.render.sequence_id, update)
         self.sent.emit(live.render.sequence_id, live.revision)
 
     def _on_stream_begun(self, number: int) -> None:
         live = self._lives.get(number)
-        if live is not None and live.state is not None and live.state.root is not None:
-            self._pixels.send(number, live.state)
+        if live is None:
+            return
+        with self._sending:
+            if live.state is not None and live.state.root is not None:
+                self._pixels.send(number, live.state)
 
     def _on_shown(self, number: int, shown: Shown) -> None:
         live = self._lives.get(number)

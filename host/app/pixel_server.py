@@ -182,8 +182,8 @@ class _Stream:
         """Handle one message; return False after the last one. Raises _Refused for an invalid message."""
         server, sequence_id = self._server, self._sequence_id
         if kind == Message.PICTURE:
-            image = self._picture(content)
-            small = image.scaled(
+            decoded, image = self._picture(content)
+            small = decoded.scaled(
                 *_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
             )
             server.picture_received.emit(sequence_id, image, small)
@@ -197,7 +197,8 @@ class _Stream:
             server.shown_received.emit(sequence_id, self._shown)
         return bool(kind != Message.ENDED)
 
-    def _picture(self, content: bytes) -> QImage:
+    def _picture(self, content: bytes) -> tuple[QImage, QImage]:
+        """Return the picture as it came, and at its full size."""
         if not content.startswith(_PNG):
             raise _Refused(f"a picture of render {self._sequence_id} is not PNG")
         try:
@@ -206,9 +207,9 @@ class _Stream:
             raise _Refused(f"a picture of render {self._sequence_id} cannot be shown: {error}") from error
         shown = self._shown
         if shown is None or not shown.width or not shown.height or image.width() >= shown.width:
-            return image
+            return image, image
         # The first picture after an update has a lower resolution; it is shown at full size.
-        return image.scaled(shown.width, shown.height)
+        return image, image.scaled(shown.width, shown.height)
 
 
 class _Outbox:

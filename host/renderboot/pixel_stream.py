@@ -144,6 +144,19 @@ def read_message(connection: socket.socket, most_bytes: int = MAX_MESSAGE_BYTES)
     return kind, _read(connection, length)
 
 
+def sent_at_once(connection: socket.socket, content: bytes) -> int:
+    """Send what the connection takes without waiting. The socket has a time-out, so that it never blocks.
+
+    Returns:
+        How many bytes were sent.
+    """
+    try:
+        is_ready = bool(select.select([], [connection], [], 0)[1])
+    except ValueError:
+        return 0  # a number beyond those that can be selected
+    return connection.send(content) if is_ready else 0
+
+
 def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
@@ -162,7 +175,11 @@ def _read(connection: socket.socket, count: int) -> bytes:
 
 
 class PixelSender:
-    """One connection to the desktop, on its own thread. Only the latest unsent picture is sent."""
+    """One connection to the desktop. Only the latest unsent picture is sent.
+
+    A picture is sent by the thread that has it, as far as the connection takes it at once; the rest, and what
+    comes meanwhile, by the sender's own thread.
+    """
 
     def __init__(
         self,
@@ -179,6 +196,10 @@ class PixelSender:
         self._changed = threading.Condition()
         self._picture: bytes | None = None
         self._progress: tuple[int, int] | None = None
+        self._connection: socket.socket | None = None
+        """None while the sender's thread is sending, and before and after the connection."""
+        self._rest = b""
+        """The unsent end of a message."""
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="pixel-stream", daemon=True)
         self._thread.start()
@@ -193,19 +214,19 @@ class PixelSender:
         with self._changed:
             self._picture = png
             self._shown = shown.encoded() if shown else None
-            self._changed.notify()
+            self._wake()
 
     def send_shown(self, shown: Shown) -> None:
         """Send why there is no picture. Returns at once. Any thread."""
         with self._changed:
             self._shown = shown.encoded()
-            self._changed.notify()
+            self._wake()
 
     def send_progress(self, done: int, total: int) -> None:
         """Send the samples done and the total. Returns at once. Any thread."""
         with self._changed:
             self._progress = (done, total)
-            self._changed.notify()
+            self._wake()
 
     def close(self) -> None:
         """Send what is queued and end the connection; gives up after _CLOSE_TIMEOUT_S."""
@@ -254,21 +275,41 @@ class PixelSender:
         except (EOFError, OSError, ValueError):
             on_update(None)
 
+    def _wake(self) -> None:
+        """Send what is queued at once, or wake the thread that sends the rest. Under `_changed`."""
+        if self._connection is not None and not self._rest:
+            content = self._queued()
+            try:
+                self._rest = content[sent_at_once(self._connection, content) :]
+            except OSError:
+                self._rest = content  # the thread meets the error, and reports it
+            if not self._rest:
+                return
+        self._changed.notify()
+
+    def _queued(self) -> bytes:
+        """Take what is queued, as messages. Under `_changed`."""
+        picture, self._picture = self._picture, None
+        shown, self._shown = self._shown, None
+        progress, self._progress = self._progress, None
+        content = b""
+        if progress is not None:
+            content += encoded(Message.PROGRESS, PROGRESS.pack(*progress))
+        if shown is not None:
+            content += encoded(Message.SHOWN, shown)
+        if picture is not None:
+            content += encoded(Message.PICTURE, picture)
+        return content
+
     def _send_next(self, connection: socket.socket) -> bool:
         """Send what is queued; returns False after the end message."""
         with self._changed:
-            while not (self._picture or self._progress or self._shown or self._closed):
+            self._connection = connection
+            while not (self._rest or self._picture or self._progress or self._shown or self._closed):
                 self._changed.wait()
-            picture, self._picture = self._picture, None
-            shown, self._shown = self._shown, None
-            progress, self._progress = self._progress, None
+            self._connection = None
+            content, self._rest = self._rest, b""
+            content += self._queued()
             ended = self._closed
-        if progress is not None:
-            connection.sendall(encoded(Message.PROGRESS, PROGRESS.pack(*progress)))
-        if shown is not None:
-            connection.sendall(encoded(Message.SHOWN, shown))
-        if picture is not None:
-            connection.sendall(encoded(Message.PICTURE, picture))
-        if ended:
-            connection.sendall(encoded(Message.ENDED))
+        connection.sendall(content + encoded(Message.ENDED) if ended else content)
         return not ended

@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import threading
 from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
@@ -105,6 +106,13 @@ def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot
     bright = brightness(pictures.image)
     assert bright > dark + 40
     assert monitor().shown_render is render and not monitor().message
+
+    # A change that Qt's thread has handed over comes to the render without it.
+    sent = threading.Event()
+    desktop.lives.sent.connect(sent.set, Qt.ConnectionType.DirectConnection)
+    light.set_value("intensity", 3.05)
+    desktop.lives.refresh(render)
+    assert sent.wait(LIMIT_MS / 1000)
 
     # An edit that breaks the scene.
     active_scene().graph.node("RenderSettings").set_value("camera", "/no/camera")
