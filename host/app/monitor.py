@@ -243,7 +243,8 @@ class Monitor(BaseTab):
         self._error.setVisible(is_failed)
         if chosen.picture is None:
             none = _NONE.get(chosen.phase) if chosen.phase is not None else None
-            self._view.set_notice(none or f"{chosen.name or 'The job'} has no picture yet.")
+            yet = "" if chosen.phase is Phase.COMPLETED else " yet"
+            self._view.set_notice(none or f"{chosen.name or 'The job'} has no picture{yet}.")
         else:
             named = f"The picture of {chosen.name}" if chosen.name else "The picture"
             self._view.set_notice(self._problem or f"{named} is not there.")

@@ -17,7 +17,7 @@ from ..states import JobState
 from ..wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
 from .connecting import Connected
 
-__all__ = ["SORT_KEYS", "job_json", "list_agents", "list_jobs", "parse_since", "print_table"]
+__all__ = ["SORT_KEYS", "job_json", "list_agents", "list_jobs", "parse_since", "parse_state", "print_table"]
 
 
 _JOB_HEAD = (
@@ -61,6 +61,15 @@ def list_jobs(options: argparse.Namespace) -> int:
     ]
     print_table(_JOB_HEAD, rows, left_out=() if any(record.note for record in records) else ("NOTE",))
     return 0
+
+
+def parse_state(text: str) -> JobState:
+    """The state that `--state` names, in upper or lower case."""
+    try:
+        return JobState(text.title())
+    except ValueError:
+        known = ", ".join(JobState)
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is no state of a job: write {known}") from None
 
 
 def parse_since(text: str) -> float:

@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     listed.add_argument("--json", action="store_true", help="print JSON")
     listed.add_argument("--all", action="store_true", help="include jobs of earlier sessions")
     listed.add_argument(
-        "--state", action="append", default=[], type=str.title, choices=[*JobState], metavar="STATE",
+        "--state", action="append", default=[], type=listing.parse_state, metavar="STATE",
         help=f"only jobs in this state; may be repeated: {', '.join(JobState)}",
     )  # fmt: skip
     listed.add_argument(

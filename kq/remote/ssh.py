@@ -162,9 +162,9 @@ class Connection:
             try:
                 channel = self._open_session(_COMMAND_S)
                 try:
-                    channel.invoke_subsystem("sftp")
+                    client = self._sftp_client(channel)
                     if not unwanted.is_set():
-                        call(paramiko.SFTPClient(channel))
+                        call(client)
                 finally:
                     close_quietly(channel)
             finally:
@@ -178,9 +178,21 @@ class Connection:
         try:
             steps.wait(run, _COMMAND_S, late, step, abort)
         except (paramiko.SSHException, OSError, EOFError) as error:
+            why = error_text(error).rstrip(".")
             raise RemoteFailed(
-                f"files cannot be written on {self.route.name} by SFTP: {error_text(error)}; is its disk "
-                f"full, or its SFTP subsystem off?"
+                f"files cannot be written on {self.route.name} by SFTP: {why}; is its disk full?"
+            ) from error
+
+    def _sftp_client(self, channel: paramiko.Channel) -> paramiko.SFTPClient:
+        try:
+            channel.invoke_subsystem("sftp")
+            return paramiko.SFTPClient(channel)
+        except (paramiko.SSHException, EOFError) as error:
+            if not self.transport.is_active():
+                raise
+            raise RemoteFailed(
+                f"the SFTP subsystem of {self.route.name} is off, by which the scripts are copied. Its "
+                f"administrator switches it on with `Subsystem sftp internal-sftp` in sshd_config"
             ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import time
@@ -20,6 +21,10 @@ __all__ = ["connect"]
 _THROUGH_S = 15.0
 _SILENCE_S = 30.0
 _HANDSHAKE_S = 20.0
+_PARAMIKOS_LOG = logging.getLogger("kq.paramiko")
+# What paramiko logs, it raises as well. Its tracebacks would be errors in the messages of Katana.
+_PARAMIKOS_LOG.propagate = False
+_PARAMIKOS_LOG.addHandler(logging.NullHandler())
 
 
 def connect(
@@ -182,6 +187,7 @@ def _log_in(
     try:
         with steps.step(f"{prefix}Host key") as step:
             transport = paramiko.Transport(sock)
+            transport.set_log_channel(_PARAMIKOS_LOG.name)
             transport.daemon = True
             transport.banner_timeout = _HANDSHAKE_S
             order_host_keys(transport, route)

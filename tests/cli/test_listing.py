@@ -34,7 +34,8 @@ def test_jobs_are_listed_by_state_age_and_order(queue: LiveQueue) -> None:
     assert listed(queue, "--state", "Failed", "--state", "completed") == names
     assert listed(queue, "--since", "1h") == names
     assert listed(queue, "--since", "2037-01-01") == []
-    assert queue.kq("jobs", "--state", "odd").returncode == 2
+    odd = queue.kq("jobs", "--state", "odd")
+    assert odd.returncode == 2 and "write Waiting, Running, " in odd.stderr
     assert queue.kq("jobs", "--since", "soon").returncode == 2
 
 

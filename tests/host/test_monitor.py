@@ -171,6 +171,8 @@ def test_a_selected_job_that_is_no_render_of_this_session_has_its_state(
     select(**farm, picture="", state="Running", reason="")
     assert name in monitor().header and Phase.RUNNING.value in monitor().header
     assert "no picture yet" in monitor().view.notice
+    select(**farm, picture="", state="Completed", reason="")
+    assert "no picture." in monitor().view.notice  # and none to come
     select(**farm, picture="", state="Failed", reason="exit code 3")
     assert Phase.FAILED.value in monitor().header and "failed" in monitor().view.notice
     assert "exit code 3" in monitor().message

@@ -122,6 +122,7 @@ class RemoteMachine:
         settings: str = "",
         home_name: str = "home",
         variables: str = "",
+        sftp: bool = True,
     ) -> None:
         if reason := why_no_ssh():
             pytest.skip(reason)
@@ -134,6 +135,7 @@ class RemoteMachine:
         self.key = folder / "id_ed25519"
         self._settings = settings
         self._variables = variables
+        self._sftp = sftp
         self._process: subprocess.Popen[bytes] | None = None
         self.make_key(self.key)
         self.new_host_key()
@@ -169,11 +171,12 @@ class RemoteMachine:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         quoted = str(self.home).replace('"', '\\"')
+        subsystem = f'Subsystem sftp internal-sftp -d "{quoted}"' if self._sftp else ""
         (self.folder / "sshd_config").write_text(
             f"ListenAddress {self.address}\nPort {self.port}\nHostKey {self.folder / 'hostkey'}\n"
             f"PidFile {self.folder / 'sshd.pid'}\nAuthorizedKeysFile {self.folder / 'authorized'}\n"
             "StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-            f'PermitRootLogin yes\nPrintMotd no\nSubsystem sftp internal-sftp -d "{quoted}"\n'
+            f"PermitRootLogin yes\nPrintMotd no\n{subsystem}\n"
             f'SetEnv "HOME={quoted}" KQ_TEST_RUN={os.environ.get("KQ_TEST_RUN", "")} '
             f"{self._variables}\n{self._settings}\n"
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import pytest
@@ -84,7 +86,7 @@ def test_cancelled_while_nothing_answers(checker: RemoteLauncher) -> None:
 
 
 def test_something_else_listens(checker: RemoteLauncher) -> None:
-    """A web server is no SSH server."""
+    """A web server is no SSH server. The messages of the desktop show no traceback of paramiko's."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:
@@ -95,9 +97,15 @@ def test_something_else_listens(checker: RemoteLauncher) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        name, message = broken(checker, RemoteHost(host="127.0.0.1", port=server.getsockname()[1]))
+        desktops = BufferingHandler(1000)
+        logging.getLogger().addHandler(desktops)
+        try:
+            name, message = broken(checker, RemoteHost(host="127.0.0.1", port=server.getsockname()[1]))
+        finally:
+            logging.getLogger().removeHandler(desktops)
         thread.join()
     assert name == "Host key" and "no SSH server answers" in message
+    assert not [each.getMessage() for each in desktops.buffer if each.levelno >= logging.WARNING]
 
 
 # --- the host's key ------------------------------------------------------------------------
@@ -285,15 +293,9 @@ def test_a_passphrase_is_asked_for_once(
 
 def test_sftp_is_a_check_of_its_own(checker: RemoteLauncher, tmp_path: Path) -> None:
     """Some administrators switch it off: known before anything is launched."""
-    login = tmp_path / "login"
-    login.write_text(
-        '#!/bin/sh\ncase "$SSH_ORIGINAL_COMMAND" in *sftp*) exit 1 ;; esac\n'
-        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
-    )
-    login.chmod(0o755)
-    with RemoteMachine(tmp_path / "machine", settings=f"ForceCommand {login}") as machine:
+    with RemoteMachine(tmp_path / "machine", sftp=False) as machine:
         name, message = broken(checker, machine.target())
-    assert name == "SFTP" and "SFTP subsystem" in message
+    assert name == "SFTP" and "SFTP subsystem" in message and "sshd_config" in message
 
 
 # --- ~/.ssh/config -------------------------------------------------------------------------

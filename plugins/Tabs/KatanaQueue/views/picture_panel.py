@@ -134,7 +134,7 @@ class PicturePanel(QWidget):
         first = self._shown[0]
         message = "\n".join(self._problems.values())
         if not message:
-            message = "" if first.path else "No picture yet." if first.name else "Select a job."
+            message = "" if first.path else "No picture." if first.name else "Select a job."
         self.canvas.show_pictures(
             [(self._loaded.get(path, QPixmap()), name) for path, name in self._shown], message
         )
