@@ -25,7 +25,8 @@ from ..nodes import cooking
 from ..nodes.errors import SceneError
 from ..nodes.project import resolved
 from ..nodes.scene import active_scene
-from .submission import at_home, numbered
+from .frame_sequence import numbered
+from .submission import at_home
 
 _log = logging.getLogger("Katana.Batch")
 _MAX_FRAMES = 100_000

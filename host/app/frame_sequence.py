@@ -16,6 +16,7 @@ __all__ = [
     "divided",
     "frame_pattern",
     "in_order",
+    "numbered",
     "parse",
     "path_of",
     "remaining",
@@ -133,19 +134,34 @@ def frame_pattern(output: str) -> str:
         raise FrameError(
             "The node has no Output: enter one in its parameters, for example out/beauty.####.exr."
         )
-    folder, slash, name = output.replace("\\", "/").rpartition("/")
+    folder, name = _split(output)
 
     def placeholder(match: re.Match[str]) -> str:
-        width = len(match[0]) if match[0].startswith("#") else int(match[1] or 1)
+        width = _width(match)
         return f"{{frame:0{width}d}}" if width > 1 else "{frame}"
 
-    numbered, count = _DIGITS.subn(placeholder, name)
+    pattern, count = _DIGITS.subn(placeholder, name)
     if not count:
         raise FrameError(
             f"Output “{name}” has no frame digits, so the frames would overwrite each other: "
             f"write it like beauty.####.exr."
         )
-    return f"{folder}{slash}{numbered}"
+    return folder + pattern
+
+
+def numbered(output: str, frame: int) -> str:
+    """Return `output` with `####` or `%04d` in its file name replaced by the frame, padded with zeros."""
+    folder, name = _split(output)
+    return folder + _DIGITS.sub(lambda match: f"{frame:0{_width(match)}d}", name)
+
+
+def _split(output: str) -> tuple[str, str]:
+    folder, slash, name = output.replace("\\", "/").rpartition("/")
+    return folder + slash, name
+
+
+def _width(match: re.Match[str]) -> int:
+    return len(match[0]) if match[0].startswith("#") else int(match[1] or 1)
 
 
 def with_digits(pattern: str) -> str:

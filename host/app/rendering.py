@@ -27,11 +27,11 @@ from ..nodes.variables import values_of
 from ..render_service import RenderMethod, set_render_service
 from . import failure_reason
 from .cook_client import CookClient
-from .frame_sequence import FrameError, FrameRequest, frame_pattern
+from .frame_sequence import FrameError, FrameRequest, frame_pattern, numbered
 from .pixel_server import PixelServer
 from .render_state import PHASES, Phase, Render
 from .sequence_dialog import SequenceDialog
-from .submission import Prepared, Submission, SubmissionError, at_home, hand_in, numbered, prepare
+from .submission import Prepared, Submission, SubmissionError, at_home, hand_in, prepare
 
 _log = logging.getLogger("Katana.Render")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -84,11 +83,6 @@ class Prepared:
 def at_home(output: str) -> str:
     """Return the path with a leading `~` replaced by the user's home folder."""
     return str(Path(output).expanduser()) if output.startswith("~") else output
-
-
-def numbered(output: str, frame: int) -> str:
-    """Return the path with each run of `#` replaced by the frame, zero-padded to the length of the run."""
-    return re.sub(r"#+", lambda marks: f"{frame:0{len(marks[0])}d}", output)
 
 
 def prepare(submission: Submission, cook: CookClient) -> Prepared:

@@ -15,6 +15,7 @@ from host.app.frame_sequence import (
     divided,
     frame_pattern,
     in_order,
+    numbered,
     parse,
     path_of,
     remaining,
@@ -94,6 +95,7 @@ def test_the_step_is_for_ranges_that_name_none() -> None:
     [
         ("/out/beauty.####.exr", "/out/beauty.{frame:04d}.exr", "/out/beauty.0007.exr"),
         ("/out/beauty.%04d.exr", "/out/beauty.{frame:04d}.exr", "/out/beauty.0007.exr"),
+        ("/out/beauty.%d.exr", "/out/beauty.{frame}.exr", "/out/beauty.7.exr"),
         ("/out/#3/b.#.png", "/out/#3/b.{frame}.png", "/out/#3/b.7.png"),
     ],
 )
@@ -101,12 +103,14 @@ def test_files_of_frames(output: str, pattern: str, file: str) -> None:
     """As `####` or `%04d` in the file's name, never in a folder's."""
     assert frame_pattern(output) == pattern
     assert path_of(pattern, 7) == Path(file)
+    assert numbered(output, 7) == file
 
 
 def test_an_output_without_digits_is_refused() -> None:
     """All frames would be written to one file; an empty one is named as what is missing."""
     with pytest.raises(FrameError, match="overwrite"):
         frame_pattern("/out/beauty.exr")
+    assert numbered("/out/beauty.exr", 7) == "/out/beauty.exr"
     with pytest.raises(FrameError, match="no Output"):
         frame_pattern(" ")
 
