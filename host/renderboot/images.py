@@ -187,7 +187,7 @@ def _linear(
         plane = np.clip(plane, -_HALF_MAX, _HALF_MAX)
         result[..., target] = _from_srgb(plane) if decode else plane
     if not is_finite:
-        warnings = (*warnings, "An image has values that are not finite; 0 is used for them")
+        warnings = (*warnings, "An image has values that are not finite: replaced")
     return Image(result, warnings)
 
 

@@ -117,6 +117,26 @@ def test_a_hidden_prototype_is_not_drawn(stage: Usd.Stage, how: str) -> None:
     assert at(pixels, 1, 0)[0] < 0.2
 
 
+@pytest.mark.parametrize("how", ["over", "inactive"])
+def test_a_prototype_that_is_not_defined_is_not_drawn(stage: Usd.Stage, how: str) -> None:
+    """And the instancer is named; its other prototype is drawn."""
+    add_dome(stage)
+    instancer = _scatter(stage, "/World/Scatter/A")
+    for name in "AB":
+        add_sphere(stage, f"/World/Scatter/{name}", radius=0.6).CreateDisplayColorAttr([(0, 0, 1)])
+    instancer.GetPrototypesRel().SetTargets(["/World/Scatter/A", "/World/Scatter/B"])
+    instancer.GetProtoIndicesAttr().Set([0, 1])
+    if how == "over":
+        stage.GetRootLayer().GetPrimAtPath("/World/Scatter/A").specifier = Sdf.SpecifierOver
+    else:
+        stage.GetPrimAtPath("/World/Scatter/A").SetActive(False)
+    pixels = draw(stage)
+    assert at(pixels, -1, 0) == pytest.approx([1, 1, 1])
+    assert at(pixels, 1, 0)[0] < 0.2
+    said = read(stage)[1]
+    assert "/World/Scatter/A" in said, said
+
+
 # --- Primvars ---
 
 
@@ -496,6 +516,19 @@ def test_what_is_cut_out_does_not_emit(stage: Usd.Stage, tmp_path: Path, how: st
     assert at(pixels, 1.5, 0) == pytest.approx([1, 0, 0] if how == "image" else [0, 0, 1], abs=0.02)
 
 
+@pytest.mark.parametrize("ior", [1.0, 1.5])
+@pytest.mark.parametrize("opacity", [0.0, 0.5])
+def test_what_is_clear_emits_before_an_empty_background(
+    stage: Usd.Stage, opacity: float, ior: float
+) -> None:
+    """As much as before a wall: without a threshold a low opacity cuts nothing out."""
+    bind(
+        add_card(stage, "/World/Card", 2.0),
+        glowing(stage, "/World/M", emissiveColor=(1.0, 0.0, 0.0), opacity=opacity, ior=ior),
+    )
+    assert at(draw(stage, samples=16), 0, 0) == pytest.approx([1, 0, 0], abs=0.02)
+
+
 def test_a_material_that_is_cut_out_is_no_light(stage: Usd.Stage) -> None:
     """The scene has no other light, so that it gets its soft dome."""
     bind(
@@ -638,6 +671,31 @@ def test_a_data_window_is_a_part_of_the_same_picture(stage: Usd.Stage, tmp_path:
     assert more[32, 4, :3].tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("pixelAspectRatio", Sdf.ValueTypeNames.Float, 0.0),
+        ("pixelAspectRatio", Sdf.ValueTypeNames.Float, float("nan")),
+        ("dataWindowNDC", Sdf.ValueTypeNames.Float4, Gf.Vec4f(1, 1, 0, 0)),
+        ("dataWindowNDC", Sdf.ValueTypeNames.Float4, Gf.Vec4f(float("nan"), 0, 1, 1)),
+        ("dataWindowNDC", Sdf.ValueTypeNames.Float4, Gf.Vec4f(-1e30, -1e30, 1e30, 1e30)),
+        ("resolution", Sdf.ValueTypeNames.Int2, Gf.Vec2i(0, -5)),
+    ],
+)
+def test_settings_that_cannot_be_are_ignored_and_named(
+    stage: Usd.Stage, name: str, kind: Sdf.ValueTypeName, value: object
+) -> None:
+    """The picture is the one without them."""
+    add_card(stage, "/World/Card")
+    settings = UsdRender.Settings.Define(stage, "/Render/S")
+    plain, said = read(stage)
+    assert "/Render/S" not in said
+    settings.GetPrim().CreateAttribute(name, kind).Set(value)
+    scene, said = read(stage)
+    assert scene.settings == plain.settings
+    assert "/Render/S" in said, said
+
+
 # --- What is not finite ---
 
 
@@ -662,6 +720,17 @@ def test_nothing_that_is_not_finite_reaches_the_picture(stage: Usd.Stage, tmp_pa
     for path in ("/World/Card", "/World/Moved", "/World/Huge", "/World/Lamp", "/World/Bad"):
         assert path in said, said
     assert np.isfinite(draw(stage)).all()
+
+
+@pytest.mark.parametrize("name", ["scale", "bias", "fallback"])
+def test_numbers_of_a_texture_that_are_not_finite_are_named(
+    stage: Usd.Stage, tmp_path: Path, name: str
+) -> None:
+    """The image is shown without them."""
+    image = _shown(stage, write_image(tmp_path / "red.png", [[RED]]))
+    image.CreateInput(name, Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(float("nan"), 1, 1, 1))
+    assert f"'{name}' is not 4 finite numbers: ignored: {image.GetPath()}" in read(stage)[1]
+    assert at(draw(stage), 0, 0) == pytest.approx([1, 0, 0], abs=0.01)
 
 
 def test_normals_of_no_length_are_replaced(stage: Usd.Stage) -> None:

@@ -135,7 +135,9 @@ class InstanceReader:
         )
         chosen = np.asarray(indices, np.int64)
         if len(transforms) != len(chosen):
-            self._diagnostics.warn("A PointInstancer with fewer positions than indices is skipped", path)
+            self._diagnostics.warn(
+                "A PointInstancer whose positions and indices do not fit together is skipped", path
+            )
             return
         shown = np.asarray(instancer.ComputeMaskAtTime(self._time) or [True] * len(chosen), bool)
         matrices = place.matrix @ np.asarray(transforms, np.float64).reshape(-1, 4, 4).transpose(0, 2, 1)
@@ -166,6 +168,9 @@ class InstanceReader:
             return
         if name in self._open:
             self._diagnostics.warn(f"The prototype {target} contains its own instancer", path)
+            return
+        if not (prim.IsActive() and prim.IsLoaded() and prim.HasDefiningSpecifier()):
+            self._diagnostics.warn(f"The prototype {target} is inactive, unloaded or an 'over'", path)
             return
         # The root's visibility and purpose apply as usual; its transform is already in the matrices.
         root = self._walk.place(prim, place)

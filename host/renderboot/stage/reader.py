@@ -183,8 +183,11 @@ def _time(stage: Usd.Stage, frame: float | None) -> tuple[Usd.TimeCode, float | 
 
 def _picture(arguments: Arguments, settings: StageSettings, diagnostics: Diagnostics) -> PictureSettings:
     default = PictureSettings()
-    width = arguments.width or settings.width or default.width
-    height = arguments.height or settings.height or default.height
+    for side in (settings.width, settings.height):
+        if side is not None and side <= 0:
+            diagnostics.warn(f"A resolution of {side} pixels is ignored", settings.prim)
+    width = arguments.width or max(settings.width or 0, 0) or default.width
+    height = arguments.height or max(settings.height or 0, 0) or default.height
     if max(width, height) > MAX_SIDE:
         raise RenderBootError(
             f"The render settings {settings.prim} ask for {width} by {height} pixels; "
@@ -210,6 +213,9 @@ def _pixels_of(settings: StageSettings, width: int, height: int, diagnostics: Di
     if settings.data_window is None:
         return None
     left, bottom, right, top = settings.data_window
+    # Beyond these edges it has too many pixels whatever the resolution; NaN is within no edges.
+    if not all(-MAX_SIDE < edge < MAX_SIDE for edge in settings.data_window):
+        left, bottom, right, top = 0.0, 0.0, 0.0, 0.0
     window = (
         math.ceil(left * width - 0.5),
         math.ceil((1.0 - top) * height - 0.5),

@@ -5,7 +5,6 @@ Independent of the command line, which may override them.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ DENOISE_ATTRIBUTE = "katana:denoise"
 
 @dataclass(frozen=True)
 class StageSettings:
-    """The stage's render settings; None: not authored."""
+    """The stage's render settings as authored, possible or not; None: not authored."""
 
     width: int | None = None
     height: int | None = None
@@ -58,14 +57,14 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
     ratio = _authored(bases, "pixelAspectRatio", time)
     purposes = settings.GetIncludedPurposesAttr()
     result = StageSettings(
-        width=int(resolution[0]) if resolution is not None and resolution[0] > 0 else None,
-        height=int(resolution[1]) if resolution is not None and resolution[1] > 0 else None,
+        width=int(resolution[0]) if resolution is not None else None,
+        height=int(resolution[1]) if resolution is not None else None,
         samples=_samples(bases, time),
         denoise=str(_authored(bases, DENOISE_ATTRIBUTE, time) or ""),
         camera=_camera(bases),
         prim=str(settings.GetPath()),
         prims=tuple(str(base.GetPath()) for base in bases),
-        pixel_aspect_ratio=float(ratio) if ratio is not None and 0.0 < float(ratio) < math.inf else 1.0,
+        pixel_aspect_ratio=float(ratio) if ratio is not None else 1.0,
         data_window=_window(_authored(bases, "dataWindowNDC", time)),
         conform_policy=str(policy) if policy is not None else "expandAperture",
     )
@@ -79,8 +78,7 @@ def _window(value: Any) -> tuple[float, float, float, float] | None:
     if value is None:
         return None
     left, bottom, right, top = (float(edge) for edge in value)
-    is_window = all(math.isfinite(edge) for edge in (left, bottom, right, top))
-    return (left, bottom, right, top) if is_window and left < right and bottom < top else None
+    return left, bottom, right, top
 
 
 def _authored(bases: list[UsdRender.SettingsBase], name: str, time: Usd.TimeCode) -> Any:

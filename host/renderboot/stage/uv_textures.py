@@ -76,7 +76,12 @@ class TextureReader:
                 )
 
     def _four(self, shader: UsdShade.Shader, name: str) -> Four | None:
-        value = numbers_of(value_of(shader, name, self._time), 4)
+        authored = value_of(shader, name, self._time)
+        value = numbers_of(authored, 4)
+        if value is None and authored is not None:
+            self._diagnostics.warn(
+                f"The texture input '{name}' is not 4 finite numbers: ignored", str(shader.GetPath())
+            )
         return (value[0], value[1], value[2], value[3]) if value else None
 
     def _wrap(self, shader: UsdShade.Shader, name: str) -> Wrap:

@@ -31,4 +31,8 @@ def rgb(value: tuple[float, float, float]) -> dict[str, object]:
     return {"type": "rgb", "value": [float(component) for component in value]}
 
 
-__all__ = ["dr", "mi", "rgb", "transform"]
+PASSING = {"type": "dielectric", "int_ior": 1.0, "ext_ior": 1.0}
+"""A fully transparent BSDF of what emits; a path through `null` that hits nothing else has no value at all."""
+
+
+__all__ = ["PASSING", "dr", "mi", "rgb", "transform"]

@@ -28,15 +28,13 @@ from ...scene import (
 )
 from ...stage import implicit
 from ..textures import TextureLibrary
-from .engine import mi, rgb, transform
+from .engine import PASSING, mi, rgb, transform
 from .in_place import set_values, take_values
 from .kept import Generation
 from .light_shares import shares
 
 _SUN_DISTANCE = 400.0
 """Distance of a distant light's disk, in scene radii: irradiance across the scene varies by under 1%."""
-_PASSING = {"type": "dielectric", "int_ior": 1.0, "ext_ior": 1.0}
-"""A fully transparent BSDF; `null` would give a black pixel of zero alpha where a path hits nothing else."""
 _TURN = np.diag([-1.0, 1.0, -1.0, 1.0])
 """USD lights shine along -Z, mitsuba's rectangles and disks along +Z."""
 
@@ -219,7 +217,7 @@ def _content(light: Light) -> Hashable:
 
 def _glowing(kind: str, matrix: Matrix, radiance: object, share: float) -> dict[str, object]:
     glow = {"type": "area", "radiance": radiance, "sampling_weight": share}
-    return {"type": kind, "to_world": transform(matrix), "bsdf": _PASSING, "emitter": glow}
+    return {"type": kind, "to_world": transform(matrix), "bsdf": PASSING, "emitter": glow}
 
 
 def _sphere(light: SphereLight, share: float) -> object:
@@ -241,7 +239,7 @@ def _glowing_mesh(shape: implicit.Shape, matrix: Matrix, radiance: Colour, share
     positions = shape.positions.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
     triangles = shape.triangles if np.linalg.det(matrix[:3, :3]) > 0 else shape.triangles[:, [0, 2, 1]]
     properties = mi.Properties()
-    properties["bsdf"] = mi.load_dict(_PASSING)
+    properties["bsdf"] = mi.load_dict(PASSING)
     glow = {"type": "area", "radiance": rgb(radiance), "sampling_weight": share}
     properties["emitter"] = mi.load_dict(glow)
     mesh = mi.Mesh("light", len(positions), len(triangles), props=properties)

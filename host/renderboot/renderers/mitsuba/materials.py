@@ -12,7 +12,7 @@ from ...scene import Array, ColourInput, ImageTexture, Input, Material, Mesh, Pr
 from ..surfaces import extent_of, from_specular_workflow, vertex_values
 from ..textures import TextureLibrary
 from ..wrapping import Extent
-from .engine import mi, rgb
+from .engine import PASSING, mi, rgb
 from .in_place import take_values
 
 _WHITE = (1.0, 1.0, 1.0)
@@ -185,7 +185,10 @@ class MaterialLibrary:
         ior = min(max(material.ior, 1.0), 3.0)
         opacity = material.opacity if isinstance(material.opacity, float) else 0.0
         clear: dict[str, object]
-        if ior <= 1.001:
+        if material.emits and (ior <= 1.001 or not is_closed):
+            # Without the reflections of thin glass: its transmission loses the emission as `null` does.
+            clear = dict(PASSING)
+        elif ior <= 1.001:
             clear = {"type": "null"}
         elif not is_closed:
             clear = {"type": "thindielectric", "int_ior": ior, "ext_ior": 1.0}
