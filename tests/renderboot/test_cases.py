@@ -518,9 +518,7 @@ def test_what_is_cut_out_does_not_emit(stage: Usd.Stage, tmp_path: Path, how: st
 
 @pytest.mark.parametrize("ior", [1.0, 1.5])
 @pytest.mark.parametrize("opacity", [0.0, 0.5])
-def test_what_is_clear_emits_before_an_empty_background(
-    stage: Usd.Stage, opacity: float, ior: float
-) -> None:
+def test_what_is_clear_emits_before_an_empty_background(stage: Usd.Stage, opacity: float, ior: float) -> None:
     """As much as before a wall: without a threshold a low opacity cuts nothing out."""
     bind(
         add_card(stage, "/World/Card", 2.0),

@@ -32,7 +32,7 @@ def rgb(value: tuple[float, float, float]) -> dict[str, object]:
 
 
 PASSING = {"type": "dielectric", "int_ior": 1.0, "ext_ior": 1.0}
-"""A fully transparent BSDF of what emits; a path through `null` that hits nothing else has no value at all."""
+"""A fully transparent BSDF of what emits; a path through `null` that hits nothing else has no value."""
 
 
 __all__ = ["PASSING", "dr", "mi", "rgb", "transform"]
