@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,7 +64,7 @@ class Farm:
         self._closed = False
         self.problem = ""
         """Why the engine does not reply; empty while it does."""
-        self._submitter = Submitter(engine, lambda job: self._decide(job, is_news=True))
+        self._submitter = Submitter(engine)
         self._finder = JobFinder(folder, self.title)
         self._logs = RunningLogs()
         self._removal = FolderRemoval(folder)
@@ -110,9 +110,7 @@ class Farm:
         return self._ask(lambda: self._submit_again(job_id, new_id))
 
     def stop(self, job_id: str, tasks: Sequence[int] | None = None) -> Future[None]:
-        """Stop a job, or these tasks of it. The future raises NotFound or ConnectionLost; after the latter
-        they are stopped when the engine replies again.
-        """
+        """Stop a job or these tasks, if need be once the engine replies. Raises NotFound, ConnectionLost."""
         return self._ask(lambda: self._stop(self._job(job_id), tasks))
 
     def start(self, job_id: str, tasks: Sequence[int] | None = None) -> Future[None]:
@@ -130,9 +128,7 @@ class Farm:
         return self._ask(lambda: self._remove(job_id))
 
     def check(self, options: Mapping[str, str]) -> Future[list[str]]:
-        """Check options with the engine; the result is warnings. The future raises BadInput, Refused,
-        ConnectionLost.
-        """
+        """Check options: a list of warnings. The future raises BadInput, Refused, ConnectionLost."""
         return self._ask(lambda: self._check(options))
 
     def refresh(self) -> Future[None]:
@@ -172,9 +168,7 @@ class Farm:
         return [job.task_record(task) for task in range(first, last)]
 
     def task_states(self, job_id: str) -> bytes:
-        """Return one byte per task: the index of its state among the members of TaskState. Empty for a job
-        that was not submitted to the engine.
-        """
+        """Return one byte per task: the index of its state in TaskState. Empty for a job not submitted."""
         with self._lock:
             job = self._jobs.get(job_id)
         return b"" if job is None else job.states()
@@ -220,9 +214,7 @@ class Farm:
             self._poll_engine()
         while True:
             delay_s = poll_delay_s(
-                has_live_tasks=self._has_live_jobs(),
-                failed_polls=self._failed_polls,
-                answer_s=self._answer_s,
+                has_live_tasks=self._has_live_jobs(), failed_polls=self._failed_polls, answer_s=self._answer_s
             )
             try:
                 work = self._work.get(timeout=delay_s)
@@ -273,10 +265,8 @@ class Farm:
         return True
 
     def _poll_engine(self) -> None:
-        try:
+        with suppress(ConnectionLost):  # `problem` has the reason
             self._refresh()
-        except ConnectionLost:
-            pass  # `problem` has the reason
 
     def _refresh(self) -> None:
         self._find_jobs()
@@ -297,15 +287,16 @@ class Farm:
         self._rows = _by_token(rows)
         engine_ids = {row.token: row.engine_id for row in rows}
         for job in live:
+            is_refused = False
             try:
                 if not self._is_current(job):
                     continue
                 if job.is_unsettled:
                     with self._changing(job, 0.0):
-                        self._submitter.settle(job, self._rows, engine_ids)
+                        is_refused = self._submitter.settle(job, engine_ids)
             except (KqError, OSError) as error:
                 _log.info("%s: job %s is left to the next poll: %s", self.name, job.kept.id, error)
-            self._decide(job, is_news=was_silent)
+            self._decide(job, is_news=was_silent or is_refused)
         self._publish(self._logs.read([job for job in live if job.is_live]))
 
     def _silence(self) -> str:
@@ -358,13 +349,22 @@ class Farm:
         self._add(job)
         try:
             with self._changing(job):
-                self._submitter.give(job, range(len(job.kept.labels)))
+                self._give(job, range(len(job.kept.labels)))
         except Refused as error:
             if not job.kept.submissions:
                 job.kept.error = str(error)
                 job.folder.save(job.kept)
                 self._decide(job, is_news=True)
             raise
+
+    def _give(self, job: KnownJob, tasks: Sequence[int]) -> None:
+        """Submit these tasks. The job is published before it is sent, which may take long, and after."""
+        self._submitter.save_submissions(job, tasks)
+        self._decide(job, is_news=True)
+        try:
+            self._submitter.send_submissions(job)
+        finally:
+            self._decide(job, is_news=True)
 
     def _check(self, options: Mapping[str, str]) -> list[str]:
         noted = list(self._engine.check(options))
@@ -387,7 +387,9 @@ class Farm:
 
     def _stop(self, job: KnownJob, tasks: Sequence[int] | None) -> None:
         with self._changing(job):
-            self._submitter.stop(job, self._rows, tasks)
+            self._submitter.save_stop(job, tasks)
+            self._decide(job, is_news=True)
+            self._submitter.send_stop(job)
         self._poll_engine()
 
     def _start(self, job_id: str, tasks: Sequence[int] | None) -> None:
@@ -412,7 +414,7 @@ class Farm:
             return
         if not again:
             raise Refused(f"job {job.kept.id} has no failed or cancelled tasks")
-        self._submitter.give(job, again)
+        self._give(job, again)
 
     def _start_now(self, job: KnownJob, task: int) -> None:
         submission = job.latest_submissions().get(task)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..errors import ConnectionLost, KqError, Refused
 from .engine import Engine
 from .job_folder import Submission
-from .known_job import KnownJob, StatusesByToken
+from .known_job import KnownJob
 
 __all__ = ["Submitter"]
 
@@ -24,18 +24,13 @@ class Submitter:
 
     Args:
         engine: the farm's engine.
-        on_change: called with a job that changed.
     """
 
-    def __init__(self, engine: Engine, on_change: Callable[[KnownJob], None]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._on_change = on_change
 
-    def give(self, job: KnownJob, tasks: Sequence[int]) -> None:
-        """Save the submissions, then send them, so that a crash in between loses none.
-
-        Raises Refused, ConnectionLost; after the latter `settle` finds or repeats the submission.
-        """
+    def save_submissions(self, job: KnownJob, tasks: Sequence[int]) -> None:
+        """Save the submissions that `send_submissions` is to send, so that a crash in between loses none."""
         kept = job.kept
         size = self._engine.max_array()
         for offset in sorted({task // size * size for task in tasks}):
@@ -48,11 +43,15 @@ class Submitter:
         job.folder.set_stop(wanted=False)
         job.folder.set_output_mark(kept, wanted=True)
         job.folder.save(kept)
-        self._on_change(job)
-        for submission in list(kept.submissions):
+
+    def send_submissions(self, job: KnownJob) -> None:
+        """Send the submissions that were saved.
+
+        Raises Refused, ConnectionLost; after the latter `settle` finds or repeats the submission.
+        """
+        for submission in list(job.kept.submissions):
             if not submission.engine_id:
                 self._send(job, submission)
-        self._on_change(job)
 
     def _send(self, job: KnownJob, submission: Submission) -> None:
         kept = job.kept
@@ -69,18 +68,19 @@ class Submitter:
             kept.error = str(error)
             kept.submissions.remove(submission)
             job.folder.save(kept)
-            self._on_change(job)
             raise
         job.folder.save(kept)
 
-    def settle(self, job: KnownJob, rows: StatusesByToken, engine_ids: dict[str, str]) -> None:
+    def settle(self, job: KnownJob, engine_ids: dict[str, str]) -> bool:
         """Find submissions whose reply was lost, by their token; repeat those not listed after 60 s.
+
+        Returns whether the engine refused one of them.
 
         Args:
             job: a job that is not over.
-            rows: the engine's current list.
-            engine_ids: the engine's id by token, from that list.
+            engine_ids: the engine's id by token, from its current list.
         """
+        is_refused = False
         for submission in list(job.kept.submissions):
             if submission.engine_id:
                 continue
@@ -97,15 +97,17 @@ class Submitter:
                 try:
                     self._send(job, submission)
                 except KqError as error:
+                    is_refused = is_refused or isinstance(error, Refused)
                     _log.warning("job %s: %s", job.kept.id, error)
         if job.is_stop_unsent:
             try:
-                self.send_stop(job, rows)
+                self.send_stop(job)
             except ConnectionLost:
                 pass  # it is sent again with the next poll
+        return is_refused
 
-    def stop(self, job: KnownJob, rows: StatusesByToken, tasks: Sequence[int] | None = None) -> None:
-        """Stop a job, or these tasks of it. Raises ConnectionLost: then the stop is sent again later."""
+    def save_stop(self, job: KnownJob, tasks: Sequence[int] | None = None) -> None:
+        """Save that a job, or these tasks of it, are to be stopped; `send_stop` sends it."""
         kept = job.kept
         if tasks is None:
             kept.stopped_at = time.time()
@@ -114,11 +116,9 @@ class Submitter:
             kept.stopped_tasks = sorted({*kept.stopped_tasks, *tasks})
         job.is_stop_unsent = True
         job.folder.save(kept)
-        self._on_change(job)
-        self.send_stop(job, rows)
 
-    def send_stop(self, job: KnownJob, rows: StatusesByToken) -> None:
-        """Send the stop that the user requested to the engine. Raises ConnectionLost."""
+    def send_stop(self, job: KnownJob) -> None:
+        """Send the stop that was saved to the engine. Raises ConnectionLost: `settle` sends it again."""
         sent = [each for each in job.kept.submissions if each.engine_id]
         if job.is_stop_wanted:
             self._engine.stop([each.engine_id for each in sent])

@@ -9,19 +9,18 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..errors import KqError, Refused, RemoteFailed
 from ..plain_text import one_line
-from ..records import AgentRecord
 from ..settings import Settings
 from ..states import AgentState
 from .answers import Ended, Started, typed_answer
 from .host_store import HostStore
+from .host_usage import HostUsage
 from .hosts import RemoteHost
 from .steps import Cancelled, RemoteQuestions, RemoteResult, RemoteStep, Steps
 
@@ -70,8 +69,7 @@ class RemoteLauncher:
         self._store = store or HostStore()
         self._connect_s = connect_s
         self._lock = threading.Lock()
-        self._busy: set[str] = set()
-        """Labels of hosts with an operation in progress."""
+        self._usage = HostUsage(queue)
         self._tunnels: dict[str, TunnelKeepalive] = {}
         """By label."""
         self._last_connections: dict[str, Connection] = {}
@@ -135,7 +133,7 @@ class RemoteLauncher:
         steps = Steps(report, cancelled or threading.Event())
         try:
             host.check()
-            with self._exclusive(host.label):
+            with self._usage.exclusive(host.label):
                 message = run(host, steps)
         except Cancelled:
             return RemoteResult(ok=False, message="Cancelled.", steps=tuple(steps.taken), cancelled=True)
@@ -149,21 +147,6 @@ class RemoteLauncher:
         except (KqError, OSError) as error:
             return RemoteResult(ok=False, message=one_line(str(error)), steps=tuple(steps.taken))
         return RemoteResult(ok=True, message=message, steps=tuple(steps.taken))
-
-    @contextmanager
-    def _exclusive(self, label: str) -> Iterator[None]:
-        """Mark the host as busy meanwhile. Raises Refused when it is busy already."""
-        with self._lock:
-            if label in self._busy:
-                raise Refused(
-                    f"{label} is busy with another check, start or stop: wait, or cancel that first"
-                )
-            self._busy.add(label)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._busy.discard(label)
 
     def _new_preflight(self, host: RemoteHost, steps: Steps) -> Preflight:
         from .preflight import Preflight  # imported late: it needs paramiko, which may be missing
@@ -219,7 +202,7 @@ class RemoteLauncher:
     def _start(self, host: RemoteHost, steps: Steps) -> str:
         queue = self._session_queue()
         label = host.label
-        queue_has_agents = bool(_agents_of(queue, label))
+        queue_has_agents = bool(self._usage.agents(label))
         keepalive = self._reuse_tunnel(label, in_use=queue_has_agents)
         if queue_has_agents:
             # As the running Agents connect, directly or by the tunnel, so do the new ones.
@@ -299,9 +282,9 @@ class RemoteLauncher:
 
     def _launch(self, preflight: Preflight, host: RemoteHost, steps: Steps) -> list[str]:
         """Start the host's Agents. Returns the ids of all that run there. Raises RemoteFailed."""
-        queue, config = self._session_queue(), preflight.config
+        config = preflight.config
         assert config is not None
-        elsewhere = [each for each in queue.agents() if not each.local and not _is_on_host(each, host.label)]
+        elsewhere = self._usage.agents_elsewhere(host.label)
         connection = config.connection
         # The positional arguments of StartAgents, in its order.
         arguments = [
@@ -375,23 +358,15 @@ class RemoteLauncher:
             preflight.connection,
             preflight.tunnel,
             preflight.config.lease_s,
-            lambda: self._queue.ports if self._queue is not None else (0, 0, 0),
+            self._usage,
+            label,
             self._questions,
-            lambda: self._needs_tunnel(label),
         )
         with self._lock:
             previous = self._tunnels.pop(label, None)
             self._tunnels[label] = keepalive
         if previous is not None:
             previous.close()
-
-    def _needs_tunnel(self, label: str) -> bool:
-        """Whether the host has Agents, or an operation in progress. Called by the keepalive's thread."""
-        with self._lock:
-            if label in self._busy:
-                return True
-        # Without a session there are no ports to forward to.
-        return self._queue is not None and bool(self._queue.session and _agents_of(self._queue, label))
 
     def _remember(self, host: RemoteHost, steps: Steps, *, worked: bool) -> None:
         """Save the host's settings in the hosts list. A failure becomes a note in `steps`."""
@@ -421,7 +396,7 @@ class RemoteLauncher:
                 self._revoke(label)
             with steps.step("Queue") as step:
                 deadline = time.monotonic() + _REMOVAL_TIMEOUT_S
-                while left := _agents_of(queue, label):
+                while left := self._usage.agents(label):
                     if time.monotonic() > deadline:
                         raise RemoteFailed(
                             f"{len(left)} Agents of {label} are still listed by the queue: try Stop again"
@@ -439,11 +414,3 @@ class RemoteLauncher:
 
 def _counted(count: int, one: str, more: str) -> str:
     return f"1 Agent {one}" if count == 1 else f"{count} Agents {more}"
-
-
-def _is_on_host(agent: AgentRecord, label: str) -> bool:
-    return not agent.local and agent.id.startswith(f"{label}:")
-
-
-def _agents_of(queue: Queue, label: str) -> list[AgentRecord]:
-    return [each for each in queue.agents() if _is_on_host(each, label)]

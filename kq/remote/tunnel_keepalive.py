@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..errors import KqError
+from .host_usage import HostUsage
 from .ssh import Connection
 from .ssh_connecting import connect
 from .steps import RemoteQuestions, Steps
@@ -28,26 +29,25 @@ class TunnelKeepalive:
         connection: Connection,
         tunnel: Tunnel,
         lease_s: float,
-        ports: Callable[[], Sequence[int]],
+        usage: HostUsage,
+        label: str,
         questions: RemoteQuestions,
-        is_needed: Callable[[], bool],
     ) -> None:
         """
         Args:
             lease_s: seconds for which Agents survive without the tunnel.
-            ports: returns the queue's current local ports, which a restarted server may change; zeros while
-                they are not known. Called on the thread.
+            usage: knows the queue's current local ports, which a restarted server may change, and whether
+                the host is in use: the tunnel is closed two leases after it last was.
+            label: the host's.
             questions: prompts for a reconnect, on the thread.
-            is_needed: returns whether Agents use the tunnel, which is closed two leases after the last did.
-                Called on the thread.
         """
         self._lease_s = lease_s
         self._connection = connection
         self._tunnel = tunnel
-        self._ports = ports
-        self._last_ports = tuple(ports())
+        self._usage = usage
+        self._label = label
+        self._last_ports = usage.ports()
         self._questions = questions
-        self._is_needed = is_needed
         self._closed = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"kq-tunnel-{connection.route.name}", daemon=True
@@ -85,7 +85,7 @@ class TunnelKeepalive:
         needed_at = time.monotonic()
         while not self._closed.wait(_POLL_INTERVAL_S):
             now = time.monotonic()
-            if self._is_needed():
+            if self._usage.is_in_use(self._label):
                 needed_at = now
             elif now - needed_at > 2 * self._lease_s:
                 _log.info("the tunnel to %s is not needed any more", self._connection.route.name)
@@ -96,7 +96,7 @@ class TunnelKeepalive:
 
     def _follow_ports(self) -> None:
         """Forward to the queue's current ports."""
-        ports = tuple(self._ports())
+        ports = self._usage.ports()
         if all(ports) and ports != self._last_ports:
             _log.info("the tunnel to %s leads to other ports now", self._connection.route.name)
             self._last_ports = ports
