@@ -12,6 +12,7 @@ from typing import Any
 from Katana import Callbacks
 from PySide6 import QtCore, QtWidgets
 
+from ..kq.api import current_session
 from . import import_isolation, queue_session, registration, render_again
 from .render_environment import note_start
 
@@ -50,6 +51,9 @@ def _is_desktop_shown() -> bool:
 
 
 def _on_startup_complete(objectHash: object = None, **_kwargs: object) -> None:
+    session = current_session()
+    if session is not None and not session.is_closing:
+        return  # called again where Katana runs the plug-in's file again, as Utils.Plugins.Load can
     application = QtCore.QCoreApplication.instance()
     if application is not None:
         # In addition to onShutdown, which Katana may skip, for example when it quits after an error.

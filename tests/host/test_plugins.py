@@ -130,7 +130,7 @@ def test_a_shelf_item_is_described_by_its_docstring(tmp_path: Path, caplog: pyte
     file = write(
         tmp_path / "Warm.py",
         '"""\nNAME: Warm Up\nICON: sun.png\nKEYBOARD_SHORTCUT: Ctrl+W\nSCOPE: Light, Camera\n\n'
-        'Makes it warm.\n"""\nseen.append(1)\n',
+        'Makes it warm.\n"""\nseen.append(globals().get("__file__", 1))\n',
     )
     assert Shelves.ParseFile(str(file)) == {
         "name": "Warm Up",

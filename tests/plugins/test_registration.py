@@ -277,6 +277,26 @@ print("ended")
     assert "ended" in said
 
 
+def test_a_katana_that_runs_the_plug_in_files_again(data_root: Path) -> None:
+    """The session goes on, and what was unset since its start is still unset for renders."""
+    code = (
+        SESSION
+        + """
+from katana_queue.plugins import render_environment
+del os.environ["AT_THE_START"]
+paths = Utils.Plugins.DefaultPaths("Plugins")
+assert Utils.Plugins.Load("FarmPlugin", 1, paths, reloadCached=True)
+ExecuteCallbacksForType(Callbacks.Type.onStartupComplete)
+print("the same:", current_session() is session, render_environment.unset_since_start(os.environ))
+ExecuteCallbacksForType(Callbacks.Type.onShutdown)
+assert session.wait(60)
+"""
+    )
+    said = run(code, data_root, AT_THE_START="1")
+    assert "the same: True ('AT_THE_START',)" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(
     ("folder", "is_one"),
     [
