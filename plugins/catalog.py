@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -141,7 +142,7 @@ def show_in_catalog(job_id: str) -> bool:
 def stop_signal(renderer: str) -> int:
     """Return the number of the signal at which `renderer` saves its result and exits; 0 when unknown."""
     answer = _asked(Nodes2DAPI.GetRenderTerminationSignal, renderer) if renderer else None
-    return int(answer) if isinstance(answer, int) and answer > 0 else 0
+    return int(answer) if isinstance(answer, int) and answer in signal.valid_signals() else 0
 
 
 def variables_of(context: str, node: str) -> dict[str, str]:

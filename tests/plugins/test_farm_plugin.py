@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from Katana import FarmAPI
+from Katana import FarmAPI, Nodes2DAPI
 from katana_queue.kq.api import JobSpec, QueueChange, Session, join_command_line
 
 from host.Katana.FarmAPI import FarmPluginManager
@@ -96,6 +97,45 @@ def test_stop_and_start(farm: Any, session: Session) -> None:
     wait_for(session, farm, job_id, State.kRunning)
     farm.stopJob(job_id)
     wait_for(session, farm, job_id, State.kCancelled)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has one request to end, and no signals")
+@pytest.mark.parametrize(
+    ("answer", "first"),
+    [("SIGUSR1", "SIGUSR1"), ("SIGINT", "SIGINT"), (0, "SIGTERM"), (-7, "SIGTERM"), (None, "SIGTERM"),
+     ("unknown", "SIGTERM"), (4711, "SIGTERM")],
+)  # fmt: skip
+def test_a_render_is_stopped_by_its_renderers_own_signal(
+    farm: Any, session: Session, monkeypatch: pytest.MonkeyPatch, answer: Any, first: str
+) -> None:
+    """So that it keeps what it has. Whatever else Katana answers, the render ends by SIGTERM."""
+    asked: list[str] = []
+
+    def termination_signal(renderer: str) -> Any:
+        asked.append(renderer)
+        return int(getattr(signal, answer)) if str(answer).startswith("SIG") else answer
+
+    monkeypatch.setattr(Nodes2DAPI, "GetRenderTerminationSignal", termination_signal)
+    code = (
+        "import signal, sys\n"
+        "def told(number, _frame):\n"
+        "    print('told', signal.Signals(number).name, flush=True)\n"
+        "    sys.exit()\n"
+        "for name in ('SIGUSR1', 'SIGINT', 'SIGTERM'): signal.signal(getattr(signal, name), told)\n"
+        "print('rendering', flush=True)\n"
+        "while True: signal.pause()"
+    )
+    job_id = farm.submitJob(request(python(code, "-renderMethodType", "diskRender", "-renderer", "dl")))
+    assert asked == ["dl"]
+
+    def log() -> str:
+        path = farm.getRenderLogFilename(job_id)
+        return Path(path).read_text() if path and Path(path).exists() else ""
+
+    until(lambda: "rendering" in log(), "the renderer's line")
+    farm.stopJob(job_id)
+    wait_for(session, farm, job_id, State.kCancelled)
+    assert [line for line in log().splitlines() if line.startswith("told")] == [f"told {first}"]
 
 
 @pytest.mark.parametrize("method", ["startJob", "stopJob", "getJobState", "getRenderLogFilename"])
