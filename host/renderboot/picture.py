@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from .errors import RenderBootError
 
 Pixels = npt.NDArray[np.float32]
 
+_PNG_LINES_PER_BLOCK = 32
 _EXR_LINES_PER_BLOCK = 16
 _EXR_ZIP = 3
 _READER_TIMEOUT_S = 2.0
@@ -41,26 +42,44 @@ def write_encoded(path: Path, content: bytes) -> bool:
     return _replace(path, content)
 
 
-def png(pixels: Pixels, about: Mapping[str, str | int | float] | None = None) -> bytes:
-    """Return the bytes that `write_png` writes, with the texts of `about` by their names in the header."""
+def png(
+    pixels: Pixels,
+    about: Mapping[str, str | int | float] | None = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> bytes:
+    """Return the bytes that `write_png` writes.
+
+    Args:
+        pixels: the picture.
+        about: texts for the header, by their names.
+        is_cancelled: asked every few lines; when it returns True, the result is empty.
+    """
     height, width = pixels.shape[:2]
-    curve = srgb(pixels[..., :3])
-    curve *= 255.0
-    curve += 0.5
-    encoded = curve.astype(np.uint8)
-    # Filter 2 (Up) on every line but the first: noise compresses no worse, gradients far better.
-    lines = np.empty((height, 1 + width * 3), np.uint8)
-    flat = encoded.reshape(height, width * 3)
-    lines[:, 0] = 2
-    lines[0, 1:] = flat[0]
-    lines[1:, 1:] = flat[1:] - flat[:-1]
+    packer = zlib.compressobj(3)
+    packed = []
+    above = np.zeros(width * 3, np.uint8)
+    for top in range(0, height, _PNG_LINES_PER_BLOCK):
+        if is_cancelled():
+            return b""
+        curve = srgb(pixels[top : top + _PNG_LINES_PER_BLOCK, :, :3])
+        curve *= 255.0
+        curve += 0.5
+        flat = curve.astype(np.uint8).reshape(len(curve), width * 3)
+        # Filter 2 (Up) on every line: noise compresses no worse, gradients far better.
+        lines = np.empty((len(flat), 1 + width * 3), np.uint8)
+        lines[:, 0] = 2
+        lines[0, 1:] = flat[0] - above
+        lines[1:, 1:] = flat[1:] - flat[:-1]
+        above = flat[-1]
+        packed.append(packer.compress(lines.data))
+    packed.append(packer.flush())
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
         + _png_chunk(b"IHDR", header)
         + _png_chunk(b"sRGB", b"\0")
         + b"".join(_png_text(name, str(value)) for name, value in (about or {}).items())
-        + _png_chunk(b"IDAT", zlib.compress(lines.data, 3))
+        + _png_chunk(b"IDAT", b"".join(packed))
         + _png_chunk(b"IEND", b"")
     )
 

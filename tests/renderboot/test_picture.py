@@ -51,6 +51,13 @@ def test_a_png_has_texts(tmp_path: Path) -> None:
     assert (image.width(), image.height()) == (23, 37)
 
 
+def test_a_png_that_is_not_wanted_any_more_is_given_up() -> None:
+    """A change of a live scene does not wait for the picture before it: it is asked for every few lines."""
+    asked = []
+    assert png(_ramp(200), is_cancelled=lambda: asked.append(1) or len(asked) > 2) == b""  # type: ignore[func-returns-value]
+    assert len(asked) == 3
+
+
 def test_exr_keeps_light_above_white(tmp_path: Path) -> None:
     """Half floats, linear, alpha included, over more than one block of lines."""
     pixels = _ramp() * 50.0

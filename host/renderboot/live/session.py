@@ -288,7 +288,10 @@ class LiveRender:
         if self._is_cancelling:
             return lambda: self._machine.refined(0, took_s)
         pixels, about = self._current(picture)
-        sender.send_picture(png(self._full_picture(pixels), png_texts(about)), self._shown)
+        content = png(self._full_picture(pixels), png_texts(about), lambda: self._is_cancelling)
+        if not content:
+            return lambda: self._machine.refined(0, took_s)
+        sender.send_picture(content, self._shown)
         sender.send_progress(int(picture.samples_done()), self._samples)
         return lambda: self._machine.refined(samples, took_s)
 

@@ -30,6 +30,7 @@ Sums = npt.NDArray[np.float64]
 
 _DEPTH = 10
 _ROULETTE_DEPTH = 4
+_LINES_PER_BLOCK = 16
 
 
 def lights_of(
@@ -222,10 +223,14 @@ class MitsubaPicture:
 
     def _mean(self, sums: Sums | Pixels) -> Pixels:
         """Return the weighted sums divided by their weights; black where the weight is 0."""
-        weight = sums[..., 4:]
-        mean = np.divide(sums[..., :4], weight, out=np.zeros_like(sums[..., :4]), where=weight > 0)
-        mean[..., :3] *= self._exposure
-        result = mean.astype(np.float32, copy=False)
+        result = np.empty((*sums.shape[:2], 4), np.float32)
+        # A few lines at a time stay in the processor's cache.
+        for top in range(0, len(sums), _LINES_PER_BLOCK):
+            lines = sums[top : top + _LINES_PER_BLOCK]
+            weight = lines[..., 4:]
+            mean = np.divide(lines[..., :4], weight, out=np.zeros_like(lines[..., :4]), where=weight > 0)
+            mean[..., :3] *= self._exposure
+            result[top : top + _LINES_PER_BLOCK] = mean
         # One NaN sample stays in the sums, and would leave its pixels NaN for the whole render.
         return np.nan_to_num(result, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
