@@ -46,13 +46,16 @@ def spec_of(options: argparse.Namespace, export: str = "none") -> JobSpec:
         raise BadInput(
             f"the working folder {cwd} " + ("is not a folder" if cwd.exists() else "does not exist")
         )
+    if options.frames is not None and not options.frames.strip():
+        # Of a variable that is not set: the job would be one task without frames.
+        raise BadInput("--frames is empty: write frames as 1-10, 20 or 1-100x5, or leave it out")
     inherited = exported(export)
     if inherited and sys.platform != "win32":
         inherited["PWD"] = str(cwd)
     spec = JobSpec(
         name=options.name or Path(options.command[0]).name.strip() or "job",
         commands=(tuple(options.command),),
-        frames=options.frames,
+        frames=options.frames or "",
         chunk=options.chunk,
         priority=options.priority,
         cwd=str(cwd),

@@ -162,7 +162,6 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     submit.add_argument(
         "--frames",
-        default="",
         metavar="1-10,20-40x2",
         help="frames to render: 1-10, 1,5,20 or 1-10x2 (every second frame); in the command {frame}, "
         "{frame:04d}, {start}, {end} and {step} are replaced for each task; {step} is 1 for a single frame",

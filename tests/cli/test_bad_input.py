@@ -31,6 +31,7 @@ NOWHERE = str(Path("/nowhere/at/all").absolute())
         (["--frames", "10-1", "--", *NOTHING], ["10-1", "backwards"]),
         (["--frames", "1-", "--", *NOTHING], ["'1-'", "not understood"]),
         (["--frames", "a", "--", *NOTHING], ["'a'", "not understood"]),
+        (["--frames", " ", "--", *NOTHING], ["--frames", "empty"]),
         (["--frames", "1-10000000", "--", *NOTHING], ["10,000,000"]),
         (["--frames", "1-99999999999999", "--", *NOTHING], ["not understood"]),
         (["--frames", "1,1", "--", *NOTHING], ["twice"]),
