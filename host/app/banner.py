@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QPushButton,
@@ -85,6 +86,9 @@ class Banner(QFrame):
     def _show(self) -> None:
         """Show the error in red, else the offer in blue, else hide the tool bar."""
         message, choices = (self._error, ()) if self._error else self._offer or ("", ())
+        focused = QApplication.focusWidget()
+        if focused is not None and self.isAncestorOf(focused):
+            focused.clearFocus()  # else Qt gives it to a field elsewhere, which the next key would change
         for button in self._buttons:
             button.hide()
             button.deleteLater()

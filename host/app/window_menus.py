@@ -126,6 +126,7 @@ def add_view_menu(bar: QMenuBar, settings: UserSettings) -> QMenu:
     def choose(checked: bool) -> None:
         palette = style.Palette.LIGHT if checked else style.Palette.DARK
         settings.set("palette", palette.value)
+        settings.save()  # at once: a desktop that is killed saves nothing
         application = QApplication.instance()
         if isinstance(application, QApplication):
             style.apply(application, palette)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication, QMessageBox, QPushButton
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from host.app.autosave import Recovered
@@ -131,8 +131,11 @@ def test_an_offer_stays_until_it_is_answered(make_desktop: MakeDesktop, qtbot: Q
     recover = next(
         each for each in window.findChildren(QPushButton) if each.text() == "Recover" and each.isVisible()
     )
+    recover.setFocus()
+    qtbot.waitUntil(recover.hasFocus, timeout=WAIT_MS)
     recover.click()
     assert (chosen, window.error) == (["recover"], "")
+    assert not isinstance(QApplication.focusWidget(), QAbstractSpinBox)  # the next key would change a frame
 
 
 def crashed_copy(folder: Path) -> Path:

@@ -26,6 +26,7 @@ from pytestqt.qtbot import QtBot
 
 from host.app import style
 from host.app.editors import VectorEditor
+from host.app.user_settings import UserSettings
 from host.app.window_menus import chosen_palette
 from host.nodes.parameters import Kind, ParameterSpec
 from tests.host.conftest import MakeDesktop, forget_session, shut
@@ -200,6 +201,7 @@ def test_the_light_palette_is_chosen_in_the_menu_and_kept(make_desktop: MakeDesk
     [light] = view.actions()
     try:
         light.trigger()
+        assert chosen_palette(UserSettings()) is style.Palette.LIGHT  # also if the desktop is killed now
         assert style.WINDOW.lightness() > 180 and style.TEXT.lightness() < 60
         background = graph_tab()._graph.background_color()
         assert tuple(background) == (style.GRAPH.red(), style.GRAPH.green(), style.GRAPH.blue())
