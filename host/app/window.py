@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ..Katana.UI4.App import Tabs
 from ..Katana.UI4.App.MainWindow import KatanaWindow
+from ..nodes.project import to_document
 from ..nodes.scene import UNTITLED, SceneChange, active_scene
 from . import closing
 from .banner import Banner
@@ -63,6 +64,8 @@ class DesktopWindow(KatanaWindow):
         self._closing = QTimer(self)
         self._closing.setInterval(_CLOSING_MS)
         self._closing.timeout.connect(self._close_if_idle)
+        self._confirmed: dict[str, object] = {}
+        """The project that may be closed without a question, since it has been asked about."""
         self._renders = renders
         self.setObjectName("DesktopWindow")
         self._settings = settings
@@ -370,12 +373,15 @@ class DesktopWindow(KatanaWindow):
         jobs = closing.jobs_under_way() if self._asks else None
         if jobs is not None and jobs.ending:
             choice = closing.ask(jobs, self)
+            # Asked before the wait: after it, the artist may have gone.
+            if choice is closing.Choice.STAY or not self.documents.confirm_discard():
+                return False
             if choice is closing.Choice.WAIT:
                 self.show_message("The desktop closes when the last render has ended.")
+                self._confirmed = to_document(active_scene().project)
                 self._closing.start()
-            if choice is not closing.Choice.END:
-                return False
-        return self.documents.confirm_discard()
+            return choice is closing.Choice.END
+        return to_document(active_scene().project) == self._confirmed or self.documents.confirm_discard()
 
     def _close_if_idle(self) -> None:
         if not closing.jobs_under_way().ending:

@@ -23,17 +23,22 @@ from tests.host.conftest import MakeDesktop, forget_session, shut
 from tests.host.driving import WAIT_MS, open_small, trigger_preview
 
 
-def answer(button: str) -> Callable[[], list[str]]:
-    """Click `button` in the next question; what is returned says what the question said."""
+def answer(*buttons: str) -> Callable[[], list[str]]:
+    """Click each of `buttons` in a question of its own; what is returned says what the questions said."""
     said: list[str] = []
+    left = list(buttons)
 
     def click() -> None:
         box = QApplication.activeModalWidget()
-        if not isinstance(box, QMessageBox):
+        offered = box.buttons() if isinstance(box, QMessageBox) else []
+        found = [each for each in offered if each.text().replace("&", "") == left[0]]
+        if isinstance(box, QMessageBox) and found:
+            said.extend([box.text(), box.informativeText()])
+            del left[0]
+        if left:
             QTimer.singleShot(20, click)
-            return
-        said.extend([box.text(), box.informativeText()])
-        next(each for each in box.buttons() if each.text().replace("&", "") == button).click()
+        if found:
+            found[0].click()
 
     QTimer.singleShot(0, click)
     return lambda: said
@@ -45,7 +50,7 @@ def test_closing_names_the_renders_under_way_and_stays_waits_or_ends(
     """Cancel leaves all as it is; Wait closes once the last has ended; without renders nothing is asked."""
     desktop = make_desktop()
     window = desktop.window
-    window._asks = True
+    window._asks = window.documents._asks = True
     open_small(desktop, samples=20000)
     trigger_preview("Render")
     render = desktop.renders.renders[0]
@@ -53,9 +58,12 @@ def test_closing_names_the_renders_under_way_and_stays_waits_or_ends(
     said = answer("Cancel")
     assert not window.close()
     assert "A render is under way" in said()[0] and "Render, running for 0:" in said()[1]
-    answer("Wait, Then Close")
+    assert active_scene().dirty
+    answer("Wait, Then Close", "Cancel")
+    assert not window.close() and not window._closing.isActive()
+    said = answer("Wait, Then Close", "Discard")  # before the wait: after it, the artist may have gone
     assert not window.close() and window.isVisible()
-    window.documents._asks = False
+    assert len(said()) == 4
     desktop.renders.cancel(render)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
 
