@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from Katana import Shelves
 from katana_queue.kq.api import RemoteHost, RemoteStep, StepState
+from katana_queue.plugins import queue_session
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.form import FilledIn
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.launch_remote_agents import LaunchRemoteAgentsDialog
 from katana_queue.plugins.Shelves.KatanaQueue.dialogs.prompts import Questions
@@ -114,6 +115,17 @@ def test_what_is_wrong_is_told_and_nothing_can_be_started(
     dialog.num_agents.setValue(50)
     assert "50 Agents" in dialog._problem.text()
     assert dialog.start.isEnabled()
+
+
+def test_without_a_queue_a_host_can_be_checked_and_nothing_started(
+    dialog: LaunchRemoteAgentsDialog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is named before a button is pressed, as in the other dialog of the shelf."""
+    monkeypatch.setattr(queue_session, "failure", lambda: "port 7000 is in use")
+    dialog.data_root.setText("/mnt/share/kq")
+    dialog.host.setEditText("render-07")
+    assert "port 7000 is in use" in dialog._problem.text()
+    assert dialog.check.isEnabled() and not dialog.start.isEnabled() and not dialog.stop.isEnabled()
 
 
 def test_what_is_wrong_stands_out_under_the_hosts_style(dialog: LaunchRemoteAgentsDialog) -> None:

@@ -44,6 +44,7 @@ from .....kq.api import (
     look_up_host,
     remote_choices,
 )
+from .... import queue_session
 from ....ui.icons import state_pixmap
 from ....ui.shortcut_override import accept_own_keys
 from ....ui.theme import ShownState, colour_text, state_colour
@@ -316,12 +317,17 @@ class LaunchRemoteAgentsDialog(SingleDialog):
     def _update(self) -> None:
         host = self.described()
         problem, busy = problem_with(host), self._background.is_busy
-        for button in (self.check, self.start, self.stop, self.save):
+        failure = queue_session.failure()
+        for button in (self.check, self.save):
             button.setEnabled(not problem and not busy)
+        for button in (self.start, self.stop):
+            button.setEnabled(not problem and not busy and not failure)
         self.cancel.setEnabled(busy)
         self.copy.setEnabled(self._list.topLevelItemCount() > 0)
         if problem and host.host:
             text, severity = problem, Severity.ERROR
+        elif failure:
+            text, severity = f"Katana Queue is not running: {failure}. A host can be checked.", Severity.ERROR
         else:
             text, severity = warning_about(host) or self._lookup_problem, Severity.WARNING
         self._problem.setText(text)
