@@ -99,7 +99,7 @@ def test_what_cannot_be_started_is_an_error_in_the_log(queue: LiveQueue) -> None
     """Whoever looks for errors there is led to it."""
     record = queue.await_job(queue.submit("no-such-program"))
     assert record.state == "Failed"
-    assert "not found on PATH" in record.reason
+    assert "no-such-program" in record.reason
     assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
 
 
@@ -107,7 +107,7 @@ def test_a_time_limit(queue: LiveQueue) -> None:
     """The render is ended, and the reason says which limit that was."""
     record = queue.await_job(queue.submit(*SLEEP, timeout_s=0.5))
     assert record.state == "Failed"
-    assert "longer than its limit of 0.5 s" in record.reason
+    assert "0.5 s" in record.reason
     assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
     [attempt] = attempts(queue, record.id)
     assert (attempt.outcome, attempt.stop_method) == ("timed-out", "killed" if IS_WINE else "asked")
@@ -120,7 +120,7 @@ def test_a_limit_of_silence(queue: LiveQueue) -> None:
         queue.submit(*python("import time; print(1, flush=True); time.sleep(600)"), silence_s=1.5)
     )
     assert record.state == "Failed"
-    assert "no CPU activity for 1.5 s" in record.reason
+    assert "1.5 s" in record.reason
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_a_render_that_writes_or_works_is_not_silent(queue: LiveQueue, work: str
     """Either is a sign of life: only the time limit ends these."""
     program = python(f"import time\nwhile True: {work}")
     record = queue.await_job(queue.submit(*program, silence_s=4.0, timeout_s=8.0))
-    assert "longer than its limit" in record.reason
+    assert "8 s" in record.reason and attempts(queue, record.id)[0].outcome == "timed-out"
 
 
 @posix
@@ -139,7 +139,7 @@ def test_a_memory_limit_holds_for_all_processes_together(queue: LiveQueue, tmp_p
     script = f"(setsid '{sys.executable}' -c '{eat}' & ) ; exec '{sys.executable}' -c '{eat}'"
     record = queue.await_job(queue.submit("sh", "-c", script, memory_limit=220 << 20))
     assert record.state == "Failed"
-    assert "its limit is 220 MiB" in record.reason
+    assert "220 MiB" in record.reason
     [attempt] = attempts(queue, record.id)
     assert (attempt.outcome, attempt.stop_method) == ("out-of-memory", "killed")
     assert errors_in_log(record) == [f"[kq] error: {record.reason}"]
@@ -272,4 +272,4 @@ def test_a_log_that_cannot_be_written_does_not_keep_it_from_rendering(tmp_path: 
         logs.write_text("a file where the folder should be")
         record = queue.await_job(queue.submit(*NOTHING))
         assert record.state == "Completed"
-        assert "without its log" in record.warning
+        assert str(logs) in record.warning

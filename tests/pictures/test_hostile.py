@@ -14,8 +14,6 @@ from kq.pictures.open_file import PictureError, open_regular, read_bounded
 from kq.pictures.reader import PictureReader
 from tests.support.hostile_pictures import HOSTILE, truncated_tiff, write_picture
 
-pytestmark = pytest.mark.timeout(120)
-
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("fit", [None, (48, 22)])

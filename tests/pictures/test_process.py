@@ -20,7 +20,6 @@ from kq.pictures.reader import PictureReader
 from tests.pictures.conftest import this_python
 from tests.support.hostile_pictures import png_of
 
-pytestmark = pytest.mark.timeout(120)
 ROOT = Path(__file__).resolve().parents[2]
 MakeReader = Callable[..., PictureReader]
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="this system has no such signals")

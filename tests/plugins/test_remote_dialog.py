@@ -175,7 +175,9 @@ def test_cancelling(dialog: LaunchRemoteAgentsDialog, preflight: Preflight, qtbo
     qtbot.waitUntil(lambda: preflight.was_cancelled)
 
 
-def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
+def test_shelf_item_opens_the_dialog_once(
+    qtbot: Any, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The shelf item has its name, opens the dialog, and brings an open one to the front."""
     import importlib.util
     import sys
@@ -185,7 +187,8 @@ def test_shelf_item_opens_the_dialog_once(qtbot: Any, data_root: Path) -> None:
     )
     assert spec is not None
     assert spec.loader is not None
-    sys.modules["katana_queue_import_isolation"] = module = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "katana_queue_import_isolation", module)
     spec.loader.exec_module(module)
     item = Shelves.CreateShelfItem(str(ITEM))
     assert item.getName() == "Launch Remote Agents..."

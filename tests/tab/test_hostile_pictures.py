@@ -22,7 +22,6 @@ from tests.tab.fake_queue import FakeQueue, make_job
 from tests.tab.using import Settle, picture_file
 
 
-@pytest.mark.timeout(120)
 def test_the_tab_names_the_reason_and_shows_the_next_picture(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path
 ) -> None:
@@ -41,7 +40,6 @@ def test_the_tab_names_the_reason_and_shows_the_next_picture(
         settle(lambda good=good: tab.pictures.thumbnail(good, 1.0) is not None)  # type: ignore[misc]
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_restart_of_the_tab_does_not_wait_either(
     qtbot: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, data_root: Any
@@ -84,7 +82,6 @@ def suspended_helper(
     return helper, requested
 
 
-@pytest.mark.timeout(120)
 def test_a_share_that_hangs_holds_up_pictures_alone(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +100,6 @@ def test_a_share_that_hangs_holds_up_pictures_alone(
     settle(lambda: tab.pictures.thumbnail(good, 1.0) is not None)
 
 
-@pytest.mark.timeout(120)
 def test_a_share_that_hangs_gives_way_to_the_picture_that_is_selected_next(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +113,6 @@ def test_a_share_that_hangs_gives_way_to_the_picture_that_is_selected_next(
     assert not helper.is_running()
 
 
-@pytest.mark.timeout(120)
 def test_the_panel_says_that_a_share_hangs(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +127,6 @@ def test_the_panel_says_that_a_share_hangs(
     assert not helper.is_running()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.skipif(sys.platform == "win32", reason="this system has no such signals")
 def test_the_panel_says_how_the_process_ended(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -148,7 +142,6 @@ def test_the_panel_says_how_the_process_ended(
     settle(lambda: "40 × 20" in tab.picture.title)
 
 
-@pytest.mark.timeout(120)
 def test_the_process_ends_when_no_picture_was_read_for_some_time(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,7 +155,6 @@ def test_the_process_ends_when_no_picture_was_read_for_some_time(
     settle(lambda: "40 × 20" in tab.picture.title)
 
 
-@pytest.mark.timeout(60)
 def test_thumbnail_and_picture_have_the_colours_of_the_file(
     tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path
 ) -> None:
