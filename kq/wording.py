@@ -12,6 +12,7 @@ __all__ = [
     "agent_state_text",
     "job_state_text",
     "not_saved_text",
+    "percent_text",
     "queue_wait_reason",
     "reason_of",
     "reason_of_task",
@@ -35,6 +36,11 @@ _WAIT_TEXTS = {
 def job_state_text(record: JobRecord) -> str:
     """Return the state of a job; Stopping while it is being stopped."""
     return "Stopping" if record.stopping else record.state.value
+
+
+def percent_text(progress: float) -> str:
+    """Return a progress of 0 to 1 as a rounded percentage; 100% only at the end."""
+    return f"{100 if progress >= 1.0 else min(round(progress * 100), 99)}%"
 
 
 def agent_state_text(agent: AgentRecord) -> str:

@@ -14,7 +14,7 @@ from ..clock import elapsed_s
 from ..plain_text import display_width, one_line, pad, quoted
 from ..records import AgentRecord, JobRecord
 from ..states import JobState
-from ..wording import agent_state_text, job_state_text, reason_of, why_jobs_wait
+from ..wording import agent_state_text, job_state_text, percent_text, reason_of, why_jobs_wait
 from .connecting import Connected
 
 __all__ = ["SORT_KEYS", "job_json", "list_agents", "list_jobs", "parse_since", "parse_state", "print_table"]
@@ -51,7 +51,7 @@ def list_jobs(options: argparse.Namespace) -> int:
             _moment(record.submitted),
             _duration(elapsed_s(record, now_s)),
             f"{record.tasks_completed}/{record.tasks}",
-            "" if record.progress is None else f"{record.progress:.0%}",
+            "" if record.progress is None else percent_text(record.progress),
             record.agent,
             record.name,
             record.note,

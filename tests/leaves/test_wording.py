@@ -12,6 +12,7 @@ from kq.states import AgentState, JobState, TaskState, WaitReason
 from kq.wording import (
     agent_state_text,
     job_state_text,
+    percent_text,
     reason_of,
     reason_of_task,
     story_text,
@@ -26,6 +27,14 @@ def agent(number: int, state: AgentState = AgentState.BUSY, **fields: Any) -> Ag
     return AgentRecord(
         id=f"host-{number}", host="host", pid=number, local=True, state=state, since=0.0, **fields
     )
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"), [(0.0, "0%"), (0.357, "36%"), (0.2833, "28%"), (0.999, "99%"), (1.0, "100%")]
+)
+def test_a_percentage_is_rounded_and_whole_at_the_end_alone(progress: float, text: str) -> None:
+    """The tab and the terminal show the same number."""
+    assert percent_text(progress) == text
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from .....kq.api import (
     TaskState,
     elapsed_s,
     job_state_text,
+    percent_text,
     reason_of,
     warning_text,
 )
@@ -139,7 +140,7 @@ def progress_text(record: JobRecord) -> str:
         return "Live" if record.state == "Running" else ""
     if record.tasks > 1:
         return f"{record.tasks_completed} / {record.tasks}"
-    return "" if record.progress is None else f"{int(record.progress * 100)}%"
+    return "" if record.progress is None else percent_text(record.progress)
 
 
 def _progress_value(record: JobRecord) -> float:

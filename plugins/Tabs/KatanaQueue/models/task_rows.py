@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from .....kq.api import JobRecord, TaskRecord, elapsed_s, reason_of_task, warning_text
+from .....kq.api import JobRecord, TaskRecord, elapsed_s, percent_text, reason_of_task, warning_text
 from .columns import Column, bytes_text, clock_text, remaining_s, span_text
 from .job_order import JobOrder
 
@@ -115,7 +115,7 @@ def task_text(
         case Column.STATE:
             return str(task.state)
         case Column.PROGRESS:
-            return "" if task.progress is None else f"{int(task.progress * 100)}%"
+            return "" if task.progress is None else percent_text(task.progress)
         case Column.SUBMITTED:
             return ""
         case Column.ELAPSED:

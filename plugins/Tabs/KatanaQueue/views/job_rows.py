@@ -21,7 +21,7 @@ from PySide6.QtGui import (
     QStaticText,
 )
 
-from .....kq.api import JobRecord, JobState, Severity, TaskRecord, TaskState, warning_text
+from .....kq.api import JobRecord, JobState, Severity, TaskRecord, TaskState, percent_text, warning_text
 from ....ui.icons import state_pixmap
 from ....ui.theme import ShownState, faded, is_dark, row_height, state_colour
 from ..models.columns import COLUMNS, Column
@@ -276,7 +276,7 @@ class RowPainter:
                 painter.drawRoundedRect(bar, 3, 3)
             painter.setRenderHint(_ANTIALIASING, False)
         if text:
-            longer = f"{text}  ({int(done * 100)}%)"
+            longer = f"{text}  ({percent_text(done)})"
             if many and self._metrics.horizontalAdvance(longer) < room:
                 text = longer
             static, text_width, height = self._laid_out(text, room, False)
