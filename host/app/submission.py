@@ -227,7 +227,10 @@ def _picture(submission: Submission, folder: str, frames: list[int]) -> Path:
         return Path(folder) / f"{submission.method_name}.png"  # renderboot's own choice
     output = path_of(submission.output, frames[0]) if frames else Path(submission.output)
     if not output.parent.is_dir():
-        raise SubmissionError(f"The picture cannot be written: the folder {output.parent} does not exist.")
+        raise SubmissionError(
+            f"The picture cannot be written: the folder {output.parent} does not exist. "
+            "Make it, or let Disk Render Frames… make it."
+        )
     if not os.access(output.parent, os.W_OK):
         raise SubmissionError(f"The picture cannot be written: the folder {output.parent} is not writable.")
     return output
