@@ -26,7 +26,8 @@ from .storage import check_queue_folder, is_held
 
 __all__ = ["check_leftovers", "check_sessions"]
 
-_ANSWER_S = 3.0
+_ANSWER_S = 10.0
+"""How long a session may take to answer. On a machine whose renders use all cores, seconds pass."""
 _LAST_LINES = 3
 _MAX_OF_LOG = 64 * 1024
 _PROBLEM = re.compile(r"^time=\S+ level=(?:warning|error|critical) ")

@@ -64,7 +64,7 @@ def test_it_registers_once_when_its_connection_file_comes(
         registered: list[int] = []
         heartbeats: list[m.UpdateMessage] = []
         while not heartbeats:
-            assert poller.wait(30), "the Agent says nothing"
+            assert poller.wait(60), "the Agent says nothing"
             wire.admit()
             for incoming in wire.requests(10):
                 assert isinstance(incoming.message, m.RegisterUpdate)
@@ -81,4 +81,4 @@ def test_it_ends_with_a_session_that_ends_before_it_has_a_server(agent: subproce
     """Its lifeline is all that it knows of the session by then."""
     assert agent.stdin is not None
     agent.stdin.close()
-    assert agent.wait(30) == 3
+    assert agent.wait(60) == 3

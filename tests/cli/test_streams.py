@@ -71,7 +71,7 @@ def test_ctrl_c_leaves_the_job_that_was_waited_for(queue: LiveQueue) -> None:
     job_id = waiting.stdout.readline().strip()
     assert waiting.stdout.readline() == "began\n"
     waiting.send_signal(signal.SIGINT)
-    _, told = waiting.communicate(timeout=30)
+    _, told = waiting.communicate(timeout=60)
     assert waiting.returncode == 130
     assert told.startswith(f"kq: job {job_id} ") and f"`kq stop {job_id}`" in told
     assert queue.job(job_id).state == "Running"

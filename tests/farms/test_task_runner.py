@@ -89,7 +89,7 @@ def test_a_stop_is_recorded(tmp_path: Path, stubborn: bool) -> None:
             assert runner.poll() is None
             time.sleep(0.02)
         os.kill(runner.pid, signal.SIGTERM)
-        assert runner.wait(30) == 143
+        assert runner.wait(60) == 143
     [record] = folder.attempts()[0]
     assert record.outcome == "stopped"
 

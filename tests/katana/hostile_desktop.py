@@ -263,7 +263,7 @@ if where["unmounts"]:
 window.close()
 holder.close()
 ExecuteCallbacksForType(Callbacks.Type.onShutdown)
-assert session.wait(30)
+assert session.wait(60)
 tab.log.reader.wait(60)
 tab.pictures.wait(60)
 if where["foreign"]:

@@ -28,6 +28,6 @@ _BY_DAY = {("plain", "agent"), ("double-fork", "server with all agents"), ("sets
 def test_nothing_of_a_render_survives(kind: str, victim: str, tmp_path: Path) -> None:
     """Some time after the kill (where even the guardian died with all: once the next session has begun) no
     process of the render runs, whatever session or parent it has. How long that takes is in the table."""
-    outcome = kill_and_count(tmp_path, victim, kind, wait_s=30.0, KQ_GRACE_S=0.5)
+    outcome = kill_and_count(tmp_path, victim, kind, wait_s=60.0, KQ_GRACE_S=0.5)
     assert outcome.processes >= 1
     assert outcome.survivors == 0

@@ -191,7 +191,7 @@ class _BareServer:
     def end(self, *, by_force: bool) -> None:
         assert self.process is not None and self.process.stdout is not None
         (self.process.kill if by_force else self.process.terminate)()
-        self.process.wait(30)
+        self.process.wait(60)
         self.process.stdout.close()
 
     def close(self) -> None:
@@ -319,7 +319,7 @@ def test_a_full_disk_is_reported_once_and_the_queue_continues(tmp_path: Path) ->
             log = log_file.read_text()
             assert log.count("journal cannot be written") <= 1
             filler.unlink()
-            until(lambda: queue.client.queue().problem == "", "the end of the problem", 40.0)
+            until(lambda: queue.client.queue().problem == "", "the end of the problem")
             remove()
             assert len([each for each in dict.fromkeys(problems) if each]) == 1
         assert check_journal(mount) == "ok"

@@ -52,7 +52,7 @@ def dialog(
     dialog.kq_host.setText("127.0.0.1")
     dialog.katana_root.setText(str(Path(__file__).resolve().parents[2]))
     yield dialog
-    assert dialog._background.wait(30)
+    assert dialog._background.wait(60)
     assert dialog._lookup.wait(60)
     assert dialog._towards.wait(60)
 
@@ -129,7 +129,7 @@ def test_closed_in_the_midst_nothing_remains(
         dialog.close()
     else:
         qtbot.keyClick(dialog.user, Qt.Key.Key_Escape)
-    assert dialog._background.wait(30)
+    assert dialog._background.wait(60)
     assert not dialog.isVisible()
     assert not any(machine.processes().values())
     assert not list(machine.state.glob("sessions/*/"))

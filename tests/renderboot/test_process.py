@@ -219,7 +219,7 @@ def test_a_stop_leaves_a_partial_picture(
         _follow_until(process, "kq_picture:")
         output.unlink()
         process.send_signal(which)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=60)
     assert process.returncode == 143, rest
     last = rest.strip().splitlines()[-1]
     assert "stopped: partial picture, " in last
@@ -346,7 +346,7 @@ def test_a_crash_is_named_in_the_log(tmp_path: Path) -> None:
 def test_a_standby_that_is_not_needed_leaves_quietly(tmp_path: Path) -> None:
     """The end of its stdin is the end of it."""
     with _standby(tmp_path) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "", "")
 
 
