@@ -21,7 +21,7 @@ from katana_queue.plugins.Shelves.KatanaQueue.dialogs.prompts import Questions
 from katana_queue.plugins.ui.theme import state_colour
 from PySide6.QtCore import QEvent, Qt, QTimer
 from PySide6.QtGui import QGuiApplication, QKeyEvent
-from PySide6.QtWidgets import QApplication, QDialog, QLineEdit
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit
 
 from tests.tab.using import unclaimed
 
@@ -323,6 +323,27 @@ def test_every_field_claims_the_keys_that_it_uses(dialog: LaunchRemoteAgentsDial
     escape.ignore()
     QApplication.sendEvent(dialog.user, escape)
     assert escape.isAccepted()
+
+
+def test_the_choice_of_a_key_is_not_waited_for(dialog: LaunchRemoteAgentsDialog, qtbot: Any) -> None:
+    """Esc closes it alone, whatever shortcuts the host has; what is chosen is in the field."""
+    with qtbot.waitExposed(dialog):
+        dialog.show()
+    dialog.key.setEditText("")
+    dialog._choose_key()
+    [choice] = dialog.findChildren(QFileDialog)
+    qtbot.waitUntil(choice.isActiveWindow, timeout=60_000)
+    field = choice.findChildren(QLineEdit)[0]
+    field.setFocus()
+    claim = QKeyEvent(QEvent.Type.ShortcutOverride, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
+    claim.ignore()
+    QApplication.sendEvent(field, claim)
+    assert claim.isAccepted()
+    choice.fileSelected.emit("/keys/chosen")
+    assert dialog.key.currentText() == "/keys/chosen"
+    qtbot.keyClick(choice, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: not dialog.findChildren(QFileDialog), timeout=60_000)
+    assert dialog.isVisible() and dialog.key.currentText() == "/keys/chosen"
 
 
 def test_every_field_of_its_questions_claims_the_keys_that_it_uses(

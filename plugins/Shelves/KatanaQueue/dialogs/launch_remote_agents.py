@@ -308,9 +308,12 @@ class LaunchRemoteAgentsDialog(SingleDialog):
         return button
 
     def _choose_key(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Private Key", str(Path.home() / ".ssh"))
-        if path:
-            self.key.setEditText(path)
+        dialog = QFileDialog(self, "Private Key", str(Path.home() / ".ssh"))
+        dialog.finished.connect(dialog.deleteLater)  # Katana's Qt does not delete a QFileDialog on Esc
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self.key.setEditText)
+        accept_own_keys(dialog)
+        dialog.open()
 
     # --- work --------------------------------------------------------------------------------------------
 
