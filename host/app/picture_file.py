@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import IO
+import sys
+from typing import IO, Any
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage, QImageReader
@@ -19,6 +20,8 @@ MAX_DECODED_BYTES = 512 << 20
 """Maximum size of the decoded pixels, in bytes."""
 _PART_BYTES = 4 << 20
 _HEAD_BYTES = 18
+_EXR = b"v/1\x01"
+_MAX_PARTS = 256
 _FLAGS: int = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)  # should a pipe take the file's place between the check and this
@@ -55,6 +58,9 @@ def read_picture(path: str) -> QImage:
             if size > MAX_FILE_BYTES:
                 raise PictureError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
             content = QByteArray(file.read(_HEAD_BYTES))
+            if content.startsWith(_EXR):
+                # By the handle: another file may have taken the path since the check.
+                return _read_exr(f"/proc/self/fd/{file.fileno()}" if sys.platform == "linux" else path)
             _format_of(bytes(content.data()))
             # As long as it was when it was opened: it may grow while it is read.
             while part := file.read(max(0, min(_PART_BYTES, size - content.size()))):
@@ -93,16 +99,78 @@ def _read(reader: QImageReader) -> QImage:
     if not size.isValid():
         raise PictureError("it is damaged, or still being written")
     depth = QImage.toPixelFormat(reader.imageFormat()).bitsPerPixel() or 32
-    needed = size.width() * size.height() * (depth // 8 or 1)
-    if needed > MAX_DECODED_BYTES:
-        raise PictureError(
-            f"its {size.width():,} x {size.height():,} pixels take {needed >> 20:,} MiB of memory, "
-            f"and at most {MAX_DECODED_BYTES >> 20:,} MiB are used for one picture"
-        )
+    _check_memory(size.width(), size.height(), depth // 8 or 1)
     image = reader.read()
     if image.isNull():
         raise PictureError(f"it is damaged, or still being written ({reader.errorString()})")
     return image
+
+
+def _check_memory(width: int, height: int, bytes_a_pixel: int) -> None:
+    needed = width * height * bytes_a_pixel
+    if needed > MAX_DECODED_BYTES:
+        raise PictureError(
+            f"its {width:,} x {height:,} pixels take {needed >> 20:,} MiB of memory, "
+            f"and at most {MAX_DECODED_BYTES >> 20:,} MiB are used for one picture"
+        )
+
+
+# --- EXR ---
+
+
+def _read_exr(path: str) -> QImage:
+    """Return the first RGB layer, converted from linear to sRGB; without one, the first channel as grey."""
+    import numpy as np
+    import OpenImageIO as oiio  # noqa: N813  # the alias that its documentation uses
+
+    picture, channels = _first_layer(oiio, path)
+    spec = picture.spec()
+    first, after = min(channels), max(channels) + 1
+    # The display window and the data window.
+    for width, height in ((spec.full_width, spec.full_height), (spec.width, spec.height)):
+        _check_memory(width, height, (after - first) * 4)
+    if not picture.read(picture.subimage, 0, first, after, True, oiio.FLOAT):
+        raise _damaged(picture, path)
+    if picture.roi != picture.roi_full:
+        picture = oiio.ImageBufAlgo.crop(picture, picture.roi_full)
+    picture = oiio.ImageBufAlgo.channels(picture, tuple(channel - first for channel in channels))
+    linear = picture.get_pixels(oiio.FLOAT)
+    if linear is None or picture.has_error:
+        raise _damaged(picture, path)
+    linear = np.fmin(np.fmax(linear, 0.0), 1.0)  # what is no number becomes 0
+    encoded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    pixels = np.rint(encoded * 255.0).astype(np.uint8)
+    height, width = pixels.shape[:2]
+    # A copy, because a QImage does not own the bytes that it is made of.
+    return QImage(pixels.tobytes(), width, height, width * 3, QImage.Format.Format_RGB888).copy()
+
+
+def _first_layer(oiio: Any, path: str) -> tuple[Any, tuple[int, int, int]]:
+    """Return the first part with an RGB layer and its channels; else the first part and channel 0 thrice."""
+    parts = []
+    while len(parts) < _MAX_PARTS:
+        picture = oiio.ImageBuf(path, len(parts), 0)
+        if picture.has_error or not picture.initialized or not picture.nchannels:
+            raise _damaged(picture, path)
+        names = list(picture.spec().channelnames)
+        for name in names:
+            layer, dot, channel = name.rpartition(".")
+            rgb = [f"{layer}{dot}{each}" for each in "RGB"]
+            if channel == "R" and all(each in names for each in rgb):
+                red, green, blue = map(names.index, rgb)
+                return picture, (red, green, blue)
+        parts.append(picture)
+        if len(parts) >= picture.nsubimages:
+            break
+    return parts[0], (0, 0, 0)
+
+
+def _damaged(picture: Any, path: str) -> PictureError:
+    reason = str(picture.geterror()).replace(path, "it") or "it has no pixels"
+    return PictureError(f"it is damaged, or still being written ({reason})")
+
+
+# --- Files ---
 
 
 def _open_regular(path: str) -> IO[bytes]:
@@ -130,4 +198,4 @@ def _format_of(head: bytes) -> str:
             return form
     if len(head) == _HEAD_BYTES and head[1] == 0 and head[2] in (2, 10) and head[16] in (16, 24, 32):
         return "tga"  # which has no mark at its begin
-    raise PictureError("its format is not supported (use PNG, JPEG, TIFF, BMP, TGA or PPM)")
+    raise PictureError("its format is not supported (use PNG, JPEG, EXR, TIFF, BMP, TGA or PPM)")

@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import OpenImageIO as oiio  # noqa: N813  # the alias that its documentation uses
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage
@@ -16,6 +18,7 @@ from host.app import failure_reason, style
 from host.app.catalog_model import Column
 from host.app.catalog_tab import CatalogTab
 from host.app.desktop import Desktop
+from host.app.picture_file import PictureError, read_picture
 from host.app.picture_view import _BACKGROUND, Compare, PictureView, difference
 from host.app.render_state import Phase, Render
 from host.Katana import CatalogAPI, KatanaFile
@@ -342,3 +345,37 @@ def test_the_catalog_shows_any_number_of_items(make_desktop: MakeDesktop, qtbot:
     tab = catalog()
     qtbot.waitUntil(lambda: tab.model.rowCount() == count)
     assert tab.findChildren(type(tab._empty))[-1].isHidden() == bool(count)
+
+
+def _write_exr(path: Path, channels: dict[str, float]) -> str:
+    form = oiio.ImageSpec(40, 20, len(channels), oiio.HALF)
+    form.channelnames = tuple(channels)
+    picture = oiio.ImageBuf(form)
+    pixels = np.empty((20, 40, len(channels)), np.float32)
+    pixels[:] = list(channels.values())
+    assert picture.set_pixels(oiio.ROI(), pixels), picture.geterror()
+    assert picture.write(str(path)), picture.geterror()
+    return str(path)
+
+
+def test_an_exr_of_another_renderer_is_shown(make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path) -> None:
+    """The first RGB layer, as sRGB: linear 0.2140 is half of it; what is no number is black."""
+    make_desktop()
+    layers = {"Z": 9.0, "beauty.R": 0.2140, "beauty.G": 4.0, "beauty.B": float("nan"), "spec.R": 0.0}
+    path = _write_exr(tmp_path / "beauty.exr", layers)
+    colour = read_picture(path).pixelColor(5, 5)
+    assert (colour.red(), colour.green(), colour.blue()) == (127, 255, 0)
+    grey = read_picture(_write_exr(tmp_path / "depth.exr", {"Z": 1.0})).pixelColor(5, 5)
+    assert (grey.red(), grey.green(), grey.blue()) == (255, 255, 255)
+    EventModule.QueueEvent("katana_queue_job_selected", 1, jobId="job", picture=path, name="beauty")
+    EventModule.ProcessAllEvents()
+    qtbot.waitUntil(lambda: monitor().view.image.width() == 40, timeout=WAIT_MS)
+
+
+@pytest.mark.parametrize("length", [6, 40, 300, -1])
+def test_a_truncated_exr_is_an_error(tmp_path: Path, length: int) -> None:
+    """In its header, or in its pixels."""
+    path = Path(_write_exr(tmp_path / "a.exr", {"R": 0.1, "G": 0.2, "B": 0.3}))
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(PictureError, match=r"damaged"):
+        read_picture(str(path))
