@@ -147,7 +147,7 @@ def _read_exr(path: str) -> QImage:
 
 def _first_layer(oiio: Any, path: str) -> tuple[Any, tuple[int, int, int]]:
     """Return the first part with an RGB layer and its channels; else the first part and channel 0 thrice."""
-    parts = []
+    parts: list[Any] = []
     while len(parts) < _MAX_PARTS:
         picture = oiio.ImageBuf(path, len(parts), 0)
         if picture.has_error or not picture.initialized or not picture.nchannels:
