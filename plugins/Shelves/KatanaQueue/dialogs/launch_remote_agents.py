@@ -309,7 +309,7 @@ class LaunchRemoteAgentsDialog(SingleDialog):
 
     def _choose_key(self) -> None:
         dialog = QFileDialog(self, "Private Key", str(Path.home() / ".ssh"))
-        dialog.finished.connect(dialog.deleteLater)  # Katana's Qt does not delete a QFileDialog on Esc
+        dialog.finished.connect(dialog.deleteLater)  # Katana's Qt may hide it without closing it
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(self.key.setEditText)
         accept_own_keys(dialog)
