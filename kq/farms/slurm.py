@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import process
+from ..command_line import split_command_line
 from ..errors import BadInput, ConnectionLost, Refused
 from ..plain_text import one_line, quoted
 from .decide import EngineState, EngineStatus
@@ -320,9 +321,9 @@ def _flags(options: Mapping[str, str]) -> list[str]:
 def _extra(text: str) -> list[str]:
     """Split the option `extra` into arguments of sbatch. Raises BadInput."""
     try:
-        found = shlex.split(text)
-    except ValueError as error:
-        raise BadInput(f"option extra cannot be read ({error}): {quoted(text)}") from error
+        found = split_command_line(text, windows=False)  # by the rules of sbatch's system
+    except BadInput as error:
+        raise BadInput(f"option extra: {error}") from error
     for each in found:
         name = each.partition("=")[0].removeprefix("--")
         if not each.startswith("--") or not name:
