@@ -147,7 +147,7 @@ def test_invalid_requests_come_back_as_errors(queue: LiveQueue) -> None:
     known = queue.submit(*NOTHING)
     with pytest.raises(NotFound, match="nosuchjob"):
         queue.client.stop_jobs([known, "nosuchjob"]).result(60)
-    with pytest.raises(NotFound, match="no task 3"):
+    with pytest.raises(NotFound, match="task 4"):
         queue.client.start_tasks(known, [3]).result(60)
     with pytest.raises(NotFound, match="nobody"):
         queue.client.drain_agents(["nobody"]).result(60)
