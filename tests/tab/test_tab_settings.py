@@ -83,3 +83,10 @@ def test_damaged_settings_harm_nothing(tab: Any, damaged: Any) -> None:
     tab.applySettings({tab_settings.KEY: damaged})
     assert tab.splitter.sizes() == before
     assert tab.details.current_name() == "Log"
+
+
+def test_the_log_of_a_preview_is_in_sight_in_a_low_panel(tab: Any, settle: Settle) -> None:
+    """With its progress folded it has seven lines. The desktop's panel is as high at 1600 by 1000 pixels."""
+    tab.resize(1080, 335)
+    settle(lambda: tab.height() == 335 and tab.log.view.isVisible())
+    assert tab.log.view.viewport().height() >= 7 * tab.log.view.fontMetrics().lineSpacing()
