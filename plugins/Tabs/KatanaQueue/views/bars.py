@@ -65,6 +65,8 @@ class TopBar(FittingWidget):
                 self._add(action, with_text=not place)
             if place == 1:
                 first = self._bar.sizeHint().width()
+            if place <= 2:
+                three = self._bar.sizeHint().width()
         self._more = self._bar.findChildren(QToolButton, "qt_toolbar_ext_button")  # Qt's button for the rest
         for button in self._more:
             button.setAccessibleName("More actions")
@@ -73,6 +75,8 @@ class TopBar(FittingWidget):
         self.controls += self._more
         self._least = first + 2 * self._bar.iconSize().width()
         """The width of the first two groups and of the button for the others, in pixels."""
+        self._usual = three + 2 * self._bar.iconSize().width()
+        """That of the first three, which are visible while one count of the filter is."""
         view = self._view = QToolButton(self)
         view.setText("View")
         view.setAccessibleName("View options")
@@ -101,7 +105,8 @@ class TopBar(FittingWidget):
     def _fit(self) -> None:
         """Hide the last buttons first, then switches of the filter, and never the first two groups."""
         room = self.width() - self._view.sizeHint().width() - 4 * SPACING
-        width = max(self._least, room - self._filter.full_width())
+        beside_counts = room - self._filter.full_width()
+        width = max(self._least, min(self._usual, room - self._filter.narrow_width()), beside_counts)
         self._bar.setMaximumWidth(max(0, min(width, room - self._filter.minimumWidth())))
 
     def _add(self, action: QAction, with_text: bool = False) -> None:

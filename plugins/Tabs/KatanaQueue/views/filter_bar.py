@@ -86,6 +86,10 @@ class FilterBar(FittingWidget):
         """Return the least width, in pixels, at which nothing is hidden."""
         return self.minimumWidth() + SPACING + sum(map(_width, self.switches))
 
+    def narrow_width(self) -> int:
+        """Return the width, in pixels, at which one of the states' buttons fits beside the field."""
+        return self.minimumWidth() + SPACING + max(map(_width, self.switches))
+
     @property
     def controls(self) -> list[QWidget]:
         """The widgets in tab order."""
