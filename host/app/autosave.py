@@ -86,10 +86,17 @@ class Autosave(QObject):
         """Delete the file of a copy, on the thread."""
         self._work.put(lambda: copy.unlink(missing_ok=True))
 
-    def close(self) -> None:
-        """Delete this session's copy and end the thread, without waiting for an unresponsive file share."""
+    def close(self, *, keeps_copy: bool = False) -> None:
+        """Delete this session's copy and end the thread, without waiting for an unresponsive file share.
+
+        Args:
+            keeps_copy: whether unsaved changes are kept instead, for the next start to offer them.
+        """
         self._timer.stop()
-        self.discard(self._file)
+        if keeps_copy:
+            self.save()
+        else:
+            self.discard(self._file)
         self._work.put(None)
         self._thread.join(_JOIN_S)
 

@@ -130,15 +130,19 @@ class Desktop(QObject):
         assert self.autosave is not None
         self.autosave.discard(found.copy)
 
-    def close(self) -> None:
-        """End the session: plug-ins first, then the desktop's own services. Idempotent."""
+    def close(self, *, keeps_unsaved: bool = False) -> None:
+        """End the session: plug-ins first, then the desktop's own services. Idempotent.
+
+        Args:
+            keeps_unsaved: whether the next start offers what was not saved, as after a crash.
+        """
         if self._closed:
             return
         self._closed = True
         ExecuteCallbacksForType(Callbacks.Type.onShutdown)
         self.settings.save()
         if self.autosave is not None:
-            self.autosave.close()
+            self.autosave.close(keeps_copy=keeps_unsaved)
         self.cook.close()
         self.renders.close()
         self.lives.close()

@@ -16,7 +16,11 @@ from .window_menus import chosen_palette
 
 
 def run(scene: Path | None, node: str | None, frame: float | None) -> int:
-    """Open the window with `scene`, run until it is closed, and return the exit code."""
+    """Open the window with `scene`, run until it is closed, and return the exit code.
+
+    A signal closes it without a question, which may have no one to answer it; the next start offers unsaved
+    changes.
+    """
     qt_messages.install()
     application = QApplication(sys.argv[:1])
     application.setApplicationName("Katana Queue Desktop")
@@ -26,7 +30,8 @@ def run(scene: Path | None, node: str | None, frame: float | None) -> int:
     def end(number: int) -> None:
         nonlocal code
         code = 128 + number
-        application.quit()
+        desktop.close(keeps_unsaved=True)
+        application.exit()
 
     quitter = SignalQuitter(end)
     desktop = Desktop()

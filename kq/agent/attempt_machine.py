@@ -274,7 +274,8 @@ class AttemptMachine(StateMachine):
             self.exit_code = event.exit_code
         if event.survivors:
             first, count = event.survivors[0], len(event.survivors)
-            self.reason = f"{count} processes survived SIGKILL (uninterruptible); the first is {first}"
+            noun = "process" if count == 1 else "processes"
+            self.reason = f"{count} {noun} survived SIGKILL (uninterruptible); the first is {first}"
         return _S.ENDED, [Conclude()]
 
     table = {
