@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,11 @@ def read(stage: Usd.Stage, **arguments: object) -> tuple[Scene, str]:
     scene = read_stage(stage, Arguments(stage=Path("test.usda"), **arguments), diagnostics)  # type: ignore[arg-type]
     warnings, notes = diagnostics.take()
     return scene, "\n".join(warnings + notes)
+
+
+def places(said: str) -> list[str]:
+    """Return the prims that the warnings name, as "/World/Far and 2 more" where several share one."""
+    return re.findall(r": (/[^ :]+(?: and \d+ more)?)$", said, re.MULTILINE)
 
 
 def draw(

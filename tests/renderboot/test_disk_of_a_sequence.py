@@ -77,6 +77,6 @@ def test_a_folder_that_goes_away_is_made_again_with_a_warning(stage: Path, tmp_p
         if "done:" in line and not away.exists():
             folder.rename(away)
     assert render.wait(60) == 0, "".join(log)
-    assert any("WARNING" in line and str(folder) in line and "made again" in line for line in log)
+    assert any(line.startswith("WARNING") and str(folder) in line for line in log)
     frames = {path.name for path in (*away.glob("*.exr"), *folder.glob("*.exr"))}
     assert frames == {f"ball.{frame:03d}.exr" for frame in range(1, 41)}

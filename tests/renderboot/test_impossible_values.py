@@ -21,6 +21,7 @@ from tests.renderboot.stages import (
     bind,
     draw,
     new_stage,
+    places,
     read,
 )
 from tests.renderboot.test_cases import at, glowing, primvar, reader
@@ -58,7 +59,7 @@ def test_a_lens_that_cannot_be_has_usds_own_value(stage: Usd.Stage, name: str, v
     """The picture is drawn, and the log says which of the camera's values was replaced."""
     stage.GetPrimAtPath("/World/Camera").GetAttribute(name).Set(value)
     said = read(stage, camera="/World/Camera")[1]
-    assert f"Values of the camera that cannot be rendered: {name}: /World/Camera" in said
+    assert places(said) == ["/World/Camera"] and name in said
     assert np.isfinite(draw(stage, width=8, height=8, samples=1, camera="/World/Camera")).all()
 
 
@@ -79,7 +80,7 @@ def test_a_camera_that_is_nowhere_is_an_error(stage: Usd.Stage, how: str) -> Non
         camera.AddScaleOp().Set(Gf.Vec3f(1, 0, 1))
     else:
         camera.GetOrderedXformOps()[0].Set(Gf.Vec3d(NAN if how == "nan" else 1e300, 0, 0))
-    with pytest.raises(RenderBootError, match="/World/Camera is not finite or has no size"):
+    with pytest.raises(RenderBootError, match="/World/Camera"):
         read(stage, camera="/World/Camera")
 
 
@@ -106,14 +107,14 @@ def test_a_diffuse_colour_under_a_strong_reflection_is_named(
     bind(stage.GetPrimAtPath("/World/Card"), material)
     diagnostics = Diagnostics()
     from_specular_workflow(read(stage)[0].root.meshes[0].material, diagnostics)
-    assert ("is rendered as metal" in "".join(diagnostics.take()[0])) == is_named
+    assert places("\n".join(diagnostics.take()[0])) == (["/World/M"] if is_named else [])
 
 
 def test_a_tube_light_without_area_gives_no_light(stage: Usd.Stage) -> None:
     """One so thin that its area is nothing in the renderer's numbers."""
     light = UsdLux.CylinderLight.Define(stage, "/World/Lamp")
     light.CreateRadiusAttr(1e-30)
-    assert "A light without any area gives no light: /World/Lamp" in read(stage)[1]
+    assert places(read(stage)[1]) == ["/World/Lamp"]
     draw(stage, width=8, height=8, samples=1)
 
 
@@ -137,7 +138,7 @@ def test_a_texture_transform_that_feeds_itself_ends(stage: Usd.Stage) -> None:
     node.CreateInput("in", pair).ConnectToSource(node.CreateOutput("result", pair))
     image.CreateInput("st", pair).ConnectToSource(node.GetOutput("result"))
     image.GetInput("file").Set(Sdf.AssetPath(__file__))
-    assert "A texture transform that feeds itself is ignored: /World/M/Move" in read(stage)[1]
+    assert "/World/M/Move" in places(read(stage)[1])
 
 
 def test_a_materialx_node_that_feeds_itself_ends(stage: Usd.Stage) -> None:
@@ -152,7 +153,7 @@ def test_a_materialx_node_that_feeds_itself_ends(stage: Usd.Stage) -> None:
     surface.CreateInput("base_color", colour).ConnectToSource(node.GetOutput("out"))
     material.CreateSurfaceOutput("mtlx").ConnectToSource(surface.ConnectableAPI(), "out")
     bind(stage.GetPrimAtPath("/World/Card"), material)
-    assert "A MaterialX node that feeds itself" in read(stage)[1]
+    assert "/World/M/Twice" in places(read(stage)[1])
 
 
 @pytest.mark.parametrize("scale", [(0, 0, 0), (1, 0, 1), (1e-30, 1e-30, 1e-30)])
@@ -192,7 +193,7 @@ def test_a_colour_temperature_that_is_no_number_is_named(stage: Usd.Stage, tempe
     light = UsdLux.SphereLight.Define(stage, "/World/Lamp")
     light.CreateEnableColorTemperatureAttr(True)
     light.CreateColorTemperatureAttr(temperature)
-    assert "temperature is not finite is skipped: /World/Lamp" in read(stage)[1]
+    assert places(read(stage)[1]) == ["/World/Lamp"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pxr import Sdf, Usd, UsdGeom, UsdShade
 from host.renderboot.scene import Mesh
 from host.renderboot.stage import implicit
 from host.renderboot.stage.triangulate import triangulate
-from tests.renderboot.stages import add_card, add_material, bind, new_stage, read
+from tests.renderboot.stages import add_card, add_material, bind, new_stage, places, read
 
 
 def _mesh(
@@ -123,8 +123,7 @@ def test_broken_topology_is_skipped_with_a_warning(counts: list[int], indices: l
     add_card(stage, "/World/Good")
     scene, said = read(stage)
     assert [mesh.path for mesh in scene.root.meshes] == ["/World/Good"]
-    assert "do not fit together" in said
-    assert "/World/Mesh" in said
+    assert places(said) == ["/World/Mesh"]
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,10 @@ def test_exr_keeps_light_above_white(tmp_path: Path) -> None:
 def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """One message with the path, and no draft left beside it."""
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(RenderBootError, match=r"file[/\\]a\.png' cannot be written"):
+    with pytest.raises(RenderBootError, match=r"file[/\\]a\.png'"):
         write_png(tmp_path / "file" / "a.png", _ramp())
     (tmp_path / "a.png").mkdir()
-    with pytest.raises(RenderBootError, match="cannot be written"):
+    with pytest.raises(RenderBootError, match=r"a\.png'"):
         write_png(tmp_path / "a.png", _ramp())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "file"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -111,7 +112,7 @@ def test_a_picture_comes_with_progress_and_timings(red_ball: Path, tmp_path: Pat
     assert percents == sorted(percents)
     assert percents[-1] == 100
     assert ended.lines.count(f"kq_picture: {output}") >= 2
-    assert "WARNING: unknown arguments are ignored: -wobble" in ended.lines
+    assert [line for line in ended.lines if line.startswith("WARNING: ") and line.endswith(" -wobble")]
     for step in ("renderer mitsuba loaded", "stage read", "scene translated", "rendered"):
         assert f"{step}: " in ended.text
 
@@ -222,8 +223,7 @@ def test_a_stop_leaves_a_partial_picture(
         rest, _ = process.communicate(timeout=60)
     assert process.returncode == 143, rest
     last = rest.strip().splitlines()[-1]
-    assert "stopped: partial picture, " in last
-    assert last.endswith(" of 1000000 samples")
+    assert re.search(r"\b\d+ of 1000000 samples$", last)
     assert read_png(output)[100, 100, 0] > 100
     assert output.with_suffix(".exr").exists() is (method == "previewRender")
 
@@ -235,19 +235,19 @@ def test_bad_input_gives_one_message(tmp_path: Path, red_ball: Path) -> None:
     (tmp_path / "empty.usda").write_text("#usda 1.0\n")
     blocked = tmp_path / "text.usda" / "picture.png"
     cases = (
-        (["-geolib3OpTree", tmp_path / "none.usda"], 1, "There is no stage file"),
-        (["-geolib3OpTree", tmp_path / "text.usda"], 1, "cannot be read as USD"),
-        (["-geolib3OpTree", tmp_path / "list.txt"], 1, "is not a USD file"),
-        (["-geolib3OpTree", tmp_path / "empty.usda"], 1, "is empty"),
-        (["-geolib3OpTree", red_ball, "-renderer", "prman"], 2, "There is no renderer 'prman'"),
-        (["-geolib3OpTree", red_ball, "-samples", "x"], 2, "-samples needs a whole number"),
-        (["-geolib3OpTree", red_ball, "-renderOutputFile", blocked, *SMALL], 1, "cannot be written"),
+        (["-geolib3OpTree", tmp_path / "none.usda"], 1, "none.usda"),
+        (["-geolib3OpTree", tmp_path / "text.usda"], 1, "text.usda"),
+        (["-geolib3OpTree", tmp_path / "list.txt"], 1, "list.txt"),
+        (["-geolib3OpTree", tmp_path / "empty.usda"], 1, "empty.usda"),
+        (["-geolib3OpTree", red_ball, "-renderer", "prman"], 2, "'prman'"),
+        (["-geolib3OpTree", red_ball, "-samples", "x"], 2, "-samples "),
+        (["-geolib3OpTree", red_ball, "-renderOutputFile", blocked, *SMALL], 1, str(blocked)),
     )
-    for arguments, code, message in cases:
+    for arguments, code, named in cases:
         ended = _run(*arguments)
         assert ended.code == code, ended.text
         assert ended.lines[-1].startswith("ERROR: "), ended.text
-        assert message in ended.lines[-1]
+        assert named in ended.lines[-1]
         assert "Traceback" not in ended.text
 
 
@@ -258,9 +258,7 @@ def test_a_renderer_that_is_not_installed_is_told(red_ball: Path, tmp_path: Path
     )
     ended = _run("-geolib3OpTree", red_ball, *SMALL, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert ended.code == 1
-    assert ended.lines[-1] == (
-        "ERROR: The renderer 'mitsuba' is not installed (no module 'mitsuba'): pip install mitsuba."
-    )
+    assert ended.lines[-1].startswith("ERROR: ") and "pip install mitsuba" in ended.lines[-1]
 
 
 def test_a_failure_comes_with_what_was_missing(tmp_path: Path) -> None:
@@ -272,8 +270,8 @@ def test_a_failure_comes_with_what_was_missing(tmp_path: Path) -> None:
     assert ended.code == 1
     warnings = [line for line in ended.lines if line.startswith("WARNING: ")]
     assert any("gone.usda" in line for line in warnings)
-    assert any("A mesh without points" in line for line in warnings)
-    assert ended.lines[-1].startswith("ERROR: There is nothing to render")
+    assert any(line.endswith(": /M") for line in warnings)
+    assert ended.lines[-1].startswith("ERROR: ")
 
 
 def test_broken_references_are_warnings(tmp_path: Path) -> None:
@@ -356,7 +354,7 @@ def test_a_standby_whose_log_cannot_be_opened_takes_nothing(red_ball: Path, tmp_
     with _standby(tmp_path) as process:
         out, err = process.communicate(json.dumps(job) + "\n", timeout=60)
     assert (process.returncode, out) == (2, "")
-    assert "cannot be opened: No such file or directory" in err
+    assert job["log"] in err and os.strerror(errno.ENOENT) in err
 
 
 def test_a_standby_tells_a_bad_job(tmp_path: Path) -> None:
@@ -364,4 +362,4 @@ def test_a_standby_tells_a_bad_job(tmp_path: Path) -> None:
     with _standby(tmp_path) as process:
         _, err = process.communicate("[1, 2]\n", timeout=30)
     assert process.returncode == 2
-    assert err.strip() == "ERROR: The standby job must be a JSON object."
+    assert err.startswith("ERROR: ") and "JSON" in err and "Traceback" not in err

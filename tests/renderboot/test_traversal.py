@@ -8,7 +8,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdRender, UsdShade
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.scene import world_bounds
-from tests.renderboot.stages import add_card, add_material, add_sphere, bind, new_stage, read
+from tests.renderboot.stages import add_card, add_material, add_sphere, bind, new_stage, places, read
 
 
 def test_transforms_multiply_down_the_hierarchy() -> None:
@@ -44,7 +44,7 @@ def test_an_unknown_purpose_is_named() -> None:
     add_sphere(stage, "/World/Odd/Drawn").CreatePurposeAttr(UsdGeom.Tokens.render)
     scene, said = read(stage)
     assert [mesh.path for mesh in scene.root.meshes] == ["/World/Odd/Drawn"]
-    assert "The purpose 'zebra' is unknown: skipped: /World/Odd" in said
+    assert "'zebra'" in said and places(said) == ["/World/Odd and 1 more"]
 
 
 def test_render_settings_may_ask_for_proxies() -> None:
@@ -156,8 +156,8 @@ def test_what_cannot_be_rendered_is_named_with_a_count() -> None:
         stage.DefinePrim(f"/World/Cloud{number}", "Volume")
     UsdGeom.TetMesh.Define(stage, "/World/Jelly")
     scene, said = read(stage)
-    assert "Cannot render Volume prims: skipped: /World/Cloud0 and 2 more" in said
-    assert "Cannot render TetMesh prims: skipped: /World/Jelly" in said
+    assert places(said) == ["/World/Cloud0 and 2 more", "/World/Jelly"]
+    assert " Volume " in said and " TetMesh " in said
     assert len(scene.root.meshes) == 1
 
 
@@ -182,12 +182,13 @@ def test_a_binding_to_nothing_is_named() -> None:
     stage = new_stage()
     card = add_card(stage, "/World/Card")
     UsdShade.MaterialBindingAPI.Apply(card.GetPrim()).GetDirectBindingRel().SetTargets(["/Nowhere"])
-    assert "material that does not exist" in read(stage)[1]
+    assert places(read(stage)[1]) == ["/World/Card"]
 
 
 def test_nothing_to_see_is_an_error() -> None:
     """An empty stage and one with only hidden things give different errors."""
-    with pytest.raises(RenderBootError, match="is empty"):
+    with pytest.raises(RenderBootError) as empty:
         read(Usd.Stage.CreateInMemory())
-    with pytest.raises(RenderBootError, match="nothing to render"):
+    with pytest.raises(RenderBootError) as hidden:
         read(new_stage())
+    assert str(empty.value) != str(hidden.value)

@@ -7,7 +7,7 @@ import pytest
 from pxr import Sdf, Usd, UsdGeom
 
 from host.renderboot.stage.not_rendered import RENDERED
-from tests.renderboot.stages import add_camera, add_card, add_sphere, draw, read
+from tests.renderboot.stages import add_camera, add_card, add_sphere, draw, places, read
 
 WRONG = {
     "int[]": "[0, 4, 6]",
@@ -79,7 +79,7 @@ def test_no_attribute_of_another_type_ends_a_render(wrong: str) -> None:
     scene, said = read(stage, camera="/Camera")
     assert "/World/Card" in [mesh.path for mesh in scene.root.meshes]
     if wrong in ("string", "asset", "matrix4d"):
-        assert "'points' is not of type point3f[]" in said
+        assert "'points'" in said and "point3f[]" in said
 
 
 def test_transforms_that_do_not_exist_are_ignored_and_named() -> None:
@@ -89,7 +89,7 @@ def test_transforms_that_do_not_exist_are_ignored_and_named() -> None:
     mesh.GetPrim().CreateAttribute("xformOpOrder", Sdf.ValueTypeNames.TokenArray).Set(["translate"])
     scene, said = read(stage)
     assert len(scene.root.meshes) == 1
-    assert "A transform that cannot be read is ignored: /Card" in said
+    assert places(said) == ["/Card"]
 
 
 def test_what_is_too_far_away_is_skipped_and_named() -> None:
@@ -103,7 +103,7 @@ def test_what_is_too_far_away_is_skipped_and_named() -> None:
     points.CreateWidthsAttr([1.0, float("inf")])
     scene, said = read(stage)
     assert [mesh.path for mesh in scene.root.meshes] == ["/Card"]
-    assert "too large or too far away to be rendered: /Far and 2 more" in said
+    assert places(said) == ["/Far and 2 more"]
     assert np.isfinite(draw(stage)).all()
 
 
@@ -122,7 +122,7 @@ def test_render_settings_of_another_type_are_ignored_and_named() -> None:
     assert settings
     scene, said = read(stage)
     assert scene.settings.width == 640
-    assert "The render settings are ignored" in said
+    assert "resolution" in said
 
 
 def test_a_light_of_a_negative_radius_is_rendered() -> None:
