@@ -28,7 +28,7 @@ from kq.client.mirror import Mirror
 from kq.messages import ChangesEvent, SnapshotReply
 from kq.records import JobRecord, QueueRecord
 from kq.settings import Settings
-from kq.states import JobState
+from kq.states import JobState, WaitReason
 from tests.support.live_queue import until
 from tests.support.small_disk import fill, small_disk
 
@@ -58,7 +58,7 @@ def test_a_submitted_job_is_known_at_once(client: QueueClient) -> None:
     """Before any server has answered; an invalid job is refused at once, too."""
     job_id, done = client.submit(SPEC)
     known = client.job(job_id)
-    assert known is not None and known.reason == "being submitted"
+    assert known is not None and known.wait_reason is WaitReason.SUBMISSION
     assert not done.done()
     with pytest.raises(BadInput):
         client.submit(JobSpec(name="", commands=(("true",),)))

@@ -7,7 +7,7 @@ from kq.core import events as ev
 from kq.core import instructions as do
 from kq.messages import AttemptEnding
 from kq.records import JobSpec
-from kq.states import Outcome, TaskState
+from kq.states import Outcome, TaskState, WaitReason
 
 COMMANDS = (("render", "{frame}"),)
 _LETTERS = {
@@ -93,6 +93,23 @@ class Driver:
 
     def reason(self, job_id: str) -> str:
         return self.core.job_record(job_id).reason
+
+    def wait_reason(self, job_id: str) -> WaitReason:
+        return self.core.job_record(job_id).wait_reason
+
+    def waits_for(self, job_id: str) -> str:
+        """The names in the reason of a job that waits for others; empty for any other."""
+        record = self.core.job_record(job_id)
+        if record.wait_reason is not WaitReason.DEPENDENCIES:
+            return ""
+        return record.reason.removeprefix("waits for ")
+
+
+def ended(instructions: list[do.Instruction]) -> list[tuple[str, bool, bool]]:
+    """Return agent, force and restart of each order to end an Agent; each has a reason."""
+    orders = [each for each in instructions if isinstance(each, do.EndAgent)]
+    assert all(each.reason for each in orders)
+    return [(each.agent, each.force, each.restart) for each in orders]
 
 
 def ending(agent: str, attempt: str, outcome: str = "completed", **fields: object) -> AttemptEnding:

@@ -206,9 +206,9 @@ def test_looking_for_what_is_not_there() -> None:
     """NotFound, with the name."""
     q = Driver()
     for look in (q.core.job_record, q.core.job_spec, q.core.job):
-        with pytest.raises(NotFound, match="there is no job gone"):
+        with pytest.raises(NotFound, match=r"\bjob gone\b"):
             look("gone")
-    with pytest.raises(NotFound, match="there is no Agent gone"):
+    with pytest.raises(NotFound, match=r"\bAgent gone\b"):
         q.core.agent_record("gone")
     assert q.core.agent("gone") is None
     assert not q.core.has_job("gone")

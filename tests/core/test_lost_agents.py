@@ -12,7 +12,7 @@ from kq.core.instructions import (
     AttemptOver,
 )
 from kq.records import AttemptRecord
-from kq.states import TaskState
+from kq.states import TaskState, WaitReason
 from tests.core.driver import Driver, assigned, only
 
 
@@ -27,7 +27,8 @@ def test_a_dead_agents_task_waits_again() -> None:
     assert [(each.record.outcome, each.record.stop_method, each.record.host) for each in over] == [  # type: ignore[attr-defined]
         ("agent-lost", "", "host")
     ]
-    assert q.reason("job1") == "it was killed by signal 9; waits again"
+    assert q.reason("job1").startswith("it was killed by signal 9; ")
+    assert q.wait_reason("job1") is WaitReason.REQUEUED
     assert q.gone("r1") == []
     assert assigned(q.register("r2")) == [("r2", "job1", 0)]
     assert q.reason("job1") == ""
@@ -113,7 +114,8 @@ def test_the_attempt_of_a_dead_agent_records_what_is_known() -> None:
         )
     ]  # fmt: skip
     task = q.core.task_records("job1", 0, 1)[0]
-    assert (task.ended, task.reason) == (q.now.wall, "out of memory; waits again")
+    assert (task.ended, task.reason) == (q.now.wall, q.reason("job1"))
+    assert task.reason.startswith("out of memory; ")
 
 
 def test_a_stopped_task_of_a_dead_agent_is_cancelled_as_stopped() -> None:

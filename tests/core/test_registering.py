@@ -15,7 +15,7 @@ from kq.core.instructions import (
     TaskChanged,
 )
 from kq.states import AgentState, TaskState
-from tests.core.driver import Driver, assigned, ending, only
+from tests.core.driver import Driver, assigned, ended, ending, only
 
 # --- registering --------------------------------------------------------------------------
 
@@ -107,7 +107,8 @@ def test_a_local_agent_known_gone_cannot_register_late() -> None:
     q.tick()
     q.register("a1", local=True)
     q.gone("a1")
-    assert q.register("a1", local=True) == [EndAgent("a1", "the queue counts it as gone", force=True)]
+    [order] = q.register("a1", local=True)
+    assert ended([order]) == [("a1", True, False)]
     assert "a1" not in q.core.agent_ids()
 
 
@@ -124,12 +125,11 @@ def test_an_agent_that_registers_when_the_session_ends_is_ended() -> None:
     """Known or not."""
     q = Driver()
     q.register("r1")
-    assert q.feed(ev.SessionEnding()) == [
-        AgentChanged("r1"),
-        EndAgent("r1", "the session is ending", force=False),
-    ]
-    assert q.register("r2") == [EndAgent("r2", "the session is ending", force=False)]
-    assert q.register("r1") == [EndAgent("r1", "the session is ending", force=False)]
+    [changed, order] = q.feed(ev.SessionEnding())
+    assert changed == AgentChanged("r1") and ended([order]) == [("r1", False, False)]
+    for agent in ("r2", "r1"):
+        [order] = q.register(agent)
+        assert ended([order]) == [(agent, False, False)]
     assert q.feed(ev.SessionEnding()) == []
 
 
@@ -157,8 +157,9 @@ def test_an_agent_ended_before_it_registered_keeps_the_reason() -> None:
     """The order to end is repeated with it; one that lives has none."""
     q = Driver(agents=1)
     q.tick()
-    q.feed(ev.AgentEndRequested(("a1",)))
-    assert q.register("a1", local=True) == [EndAgent("a1", "it was asked to end", force=False)]
+    orders = only(q.feed(ev.AgentEndRequested(("a1",))), EndAgent)
+    assert ended(orders) == [("a1", False, False)]
+    assert q.register("a1", local=True) == orders
     q.tick()
     q.register("a2", local=True)
     assert q.core.agent_record("a2").reason == ""
@@ -242,7 +243,7 @@ def test_a_heartbeat_of_an_ending_agent_is_heard_out() -> None:
     q.submit("job1")
     q.feed(ev.AgentEndRequested(("r1",)))
     said = q.heartbeat("r1", assign_number=1, endings=(ending("r1", "job1/0/1"),))
-    assert said[0] == EndAgent("r1", "it was asked to end", force=False)
+    assert ended(said[:1]) == [("r1", False, False)]
     assert only(said, Acknowledge) == []
     q.gone("r1")
     assert q.state("job1") is TaskState.COMPLETED

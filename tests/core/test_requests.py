@@ -10,7 +10,6 @@ from kq.core.instructions import (
     AskStop,
     Assign,
     AttemptOver,
-    EndAgent,
     JobChanged,
     JobRemoved,
     QueueChanged,
@@ -18,8 +17,8 @@ from kq.core.instructions import (
     TasksReset,
 )
 from kq.errors import BadInput, NotFound, Refused
-from kq.states import JobState, TaskState
-from tests.core.driver import Driver, assigned, only
+from kq.states import JobState, TaskState, WaitReason
+from tests.core.driver import Driver, assigned, ended, only
 
 # --- submit -------------------------------------------------------------------------------
 
@@ -57,9 +56,9 @@ def test_the_same_id_again_is_the_same_job() -> None:
 def test_an_invalid_job_changes_nothing() -> None:
     """The sentence comes, no job does, and the order of submission has no gap."""
     q = Driver()
-    with pytest.raises(BadInput, match="runs backwards"):
+    with pytest.raises(BadInput, match="write 1-10"):
         q.submit("job1", frames="10-1")
-    with pytest.raises(BadInput, match="is not a job id"):
+    with pytest.raises(BadInput, match=r"\.\./\.\./etc"):
         q.submit("../../etc")
     assert q.core.job_ids() == []
     q.submit("job1")
@@ -72,11 +71,11 @@ def test_nothing_is_taken_when_the_session_ends() -> None:
     q.submit("job1")
     q.feed(ev.SessionEnding())
     assert q.submit("job1") == []
-    with pytest.raises(Refused, match="session is ending"):
+    with pytest.raises(Refused):
         q.submit("job2")
-    with pytest.raises(Refused, match="session is ending"):
+    with pytest.raises(Refused):
         q.start("job1")
-    with pytest.raises(Refused, match="session is ending"):
+    with pytest.raises(Refused):
         q.start_tasks("job1", 0)
 
 
@@ -86,7 +85,7 @@ def test_an_id_that_is_being_removed_is_refused() -> None:
     q.register("r1")
     q.submit("job1")
     q.remove("job1")
-    with pytest.raises(Refused, match="being removed"):
+    with pytest.raises(Refused, match="job1"):
         q.submit("job1")
 
 
@@ -95,7 +94,7 @@ def test_one_unknown_job_leaves_all_untouched(wish: type[ev.JobsStopped]) -> Non
     """All are known or none is touched."""
     q = Driver()
     q.submit("job1")
-    with pytest.raises(NotFound, match="there is no job gone"):
+    with pytest.raises(NotFound, match=r"\bgone\b"):
         q.feed(wish(("job1", "gone")))
     assert q.core.job_record("job1").state == "Waiting"
 
@@ -127,7 +126,7 @@ def test_removing_a_running_job_stops_it_first() -> None:
     q.register("r1")
     q.submit("job1")
     assert q.remove("job1") == [JobChanged("job1"), TaskChanged("job1", 0), AskStop("r1", "job1/0/1")]
-    assert q.reason("job1") == "being removed"
+    assert q.state("job1") is TaskState.STOPPING and "removed" in q.reason("job1")
     with pytest.raises(NotFound):
         q.start("job1")
     done = q.end("r1", "job1/0/1", "stopped")
@@ -181,21 +180,20 @@ def test_an_agent_that_is_ended_gives_its_task_back_without_a_mark() -> None:
     q = Driver(max_agent_losses=0)
     q.register("r1")
     q.submit("job1")
-    assert q.feed(ev.AgentEndRequested(("r1",))) == [
-        AgentChanged("r1"),
-        EndAgent("r1", "it was asked to end", force=False),
-    ]
+    [changed, order] = q.feed(ev.AgentEndRequested(("r1",)))
+    assert changed == AgentChanged("r1") and ended([order]) == [("r1", False, False)]
     assert q.feed(ev.AgentEndRequested(("r1",))) == []
-    q.end("r1", "job1/0/1", "stopped", reason="it was asked to end")
+    q.end("r1", "job1/0/1", "stopped", reason="its own reason")
     assert q.state("job1") is TaskState.WAITING
-    assert q.reason("job1") == "it was asked to end; waits again"
+    assert q.reason("job1").startswith("its own reason; ")
+    assert q.wait_reason("job1") is WaitReason.REQUEUED
     q.gone("r1")
     q.register("r2")
     q.feed(ev.AgentEndRequested(("r2",)))
     q.gone("r2", "exit code 0")
     assert q.state("job1") is TaskState.WAITING
-    assert "its Agent was ended" in q.reason("job1")
-    with pytest.raises(NotFound, match="there is no Agent r2"):
+    assert q.wait_reason("job1") is WaitReason.REQUEUED
+    with pytest.raises(NotFound, match=r"\br2\b"):
         q.feed(ev.AgentEndRequested(("r2",)))
 
 
@@ -205,16 +203,14 @@ def test_an_agent_that_does_not_answer_is_ended_by_force() -> None:
     q.register("r1")
     q.tick(4.0)
     assert q.core.agent_record("r1").state == "Lost"
-    assert only(q.feed(ev.AgentEndRequested(("r1",))), EndAgent) == [
-        EndAgent("r1", "it was asked to end", force=True)
-    ]
+    assert ended(q.feed(ev.AgentEndRequested(("r1",)))) == [("r1", True, False)]
 
 
 @pytest.mark.parametrize("count", [-1, 1001])
 def test_an_invalid_number_of_agents_is_refused(count: int) -> None:
     """And the old number stays."""
     q = Driver(agents=2)
-    with pytest.raises(BadInput, match=f"Invalid number of Agents: {count}"):
+    with pytest.raises(BadInput, match=rf" {count}\b"):
         q.feed(ev.AgentCountSet(count))
     assert q.core.queue_record().agents_wanted == 2
 

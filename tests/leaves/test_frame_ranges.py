@@ -125,7 +125,7 @@ def test_chunks_hold_every_frame_once(parts: list[tuple[int, int]], size: int) -
 def test_no_ranges_are_no_chunks_and_no_size_is_no_sense() -> None:
     """The sentence names the number."""
     assert len(FrameChunks([], 1)) == 0
-    with pytest.raises(BadInput, match="Invalid chunk size: 0"):
+    with pytest.raises(BadInput, match=r"\b0\b"):
         FrameChunks([range(3)], 0)
 
 

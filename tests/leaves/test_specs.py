@@ -122,7 +122,7 @@ def test_a_name_is_refused_or_can_be_sent(name: str) -> None:
 @pytest.mark.parametrize("job_id", ["", "abc", "a" * 33, "ABCD", "a/bc", "../..", "abc\n", "äbcd", "ab c"])
 def test_an_id_that_could_name_other_files_is_refused(job_id: str) -> None:
     """Logs lie in folders named by it."""
-    with pytest.raises(BadInput, match=r"is not a job id: use 4 to 32 letters \(a-z\) and digits"):
+    with pytest.raises(BadInput, match=r"\b4 to 32\b"):
         check_job_id(job_id)
 
 
@@ -224,4 +224,4 @@ def test_other_braces_are_no_warning(text: str) -> None:
 def test_a_placeholder_in_a_job_without_frames_is_a_warning() -> None:
     """Nothing fills it."""
     [warning] = spec(commands=(("render", "{frame}", "{frame}"),)).warnings()
-    assert "no frames" in warning
+    assert "{frame}" in warning

@@ -13,6 +13,7 @@ from kq.wording import (
     agent_state_text,
     job_state_text,
     percent_text,
+    queue_wait_reason,
     reason_of,
     reason_of_task,
     story_text,
@@ -64,43 +65,44 @@ def test_a_warning_is_the_reason_where_there_is_no_other() -> None:
     assert reason_of(done, "") == "its log could not be written"
     assert reason_of(msgspec.structs.replace(done, reason="stopped"), "") == "stopped"
     waiting = msgspec.structs.replace(_WAITING, warning="its log could not be written")
-    assert reason_of(waiting, "the queue is paused") == "the queue is paused"
+    assert reason_of(waiting, "the queue's reason") == "the queue's reason"
 
 
 def test_a_jobs_own_reason_comes_first() -> None:
     """What the core says of the job is more than what the queue as a whole may say."""
     record = msgspec.structs.replace(_WAITING, reason="waits for key (Running)")
-    assert reason_of(record, "the queue is paused") == "waits for key (Running)"
-    assert reason_of(_WAITING, "the queue is paused") == "the queue is paused"
+    assert reason_of(record, "the queue's reason") == "waits for key (Running)"
+    assert reason_of(_WAITING, "the queue's reason") == "the queue's reason"
 
 
 @pytest.mark.parametrize(
-    ("queue", "agents", "said"),
+    ("queue", "agents", "reason"),
     [
-        (QueueRecord(paused=True), [], "the queue is paused"),
-        (QueueRecord(problem="Agents cannot start"), [], "Agents cannot start"),
-        (QueueRecord(problem="Agents cannot start"), [agent(0, AgentState.STARTING)], "Agents cannot start"),
-        (QueueRecord(problem="the journal cannot be written"), [agent(0)], "all Agents are busy"),
-        (_QUEUE, [], "no Agent is running"),
+        (QueueRecord(paused=True), [], WaitReason.QUEUE_PAUSED),
+        (QueueRecord(problem="a problem"), [], WaitReason.QUEUE_PROBLEM),
+        (QueueRecord(problem="a problem"), [agent(0, AgentState.STARTING)], WaitReason.QUEUE_PROBLEM),
+        (QueueRecord(problem="a problem"), [agent(0)], WaitReason.NO_FREE_AGENT),
+        (_QUEUE, [], WaitReason.NO_AGENT),
         (
             _QUEUE,
             [agent(0, AgentState.LOST), agent(1, AgentState.ENDING)],
-            "no Agent responds",
+            WaitReason.NO_AGENT_ANSWERS,
         ),
         (
             _QUEUE,
             [agent(0, AgentState.IDLE, draining=True), agent(1, AgentState.LOST)],
-            "all Agents are drained",
+            WaitReason.ALL_DRAINED,
         ),
-        (_QUEUE, [agent(0, AgentState.STARTING), agent(1, draining=True)], "an Agent is starting"),
-        (_QUEUE, [agent(0), agent(1, draining=True)], "all Agents are busy"),
+        (_QUEUE, [agent(0, AgentState.STARTING), agent(1, draining=True)], WaitReason.AGENT_STARTING),
+        (_QUEUE, [agent(0), agent(1, draining=True)], WaitReason.NO_FREE_AGENT),
     ],
 )
 def test_the_queue_or_its_agents_may_be_the_reason(
-    queue: QueueRecord, agents: list[AgentRecord], said: str
+    queue: QueueRecord, agents: list[AgentRecord], reason: WaitReason
 ) -> None:
     """A paused queue, Agents that cannot start, are drained or lost: each is shown as it is."""
-    assert why_jobs_wait(queue, agents) == said
+    assert queue_wait_reason(queue, agents) is reason
+    assert (why_jobs_wait(queue, agents) == queue.problem) is (reason is WaitReason.QUEUE_PROBLEM)
 
 
 def test_tasks_that_wait_for_tasks_of_their_own_job() -> None:
@@ -108,7 +110,7 @@ def test_tasks_that_wait_for_tasks_of_their_own_job() -> None:
     record = msgspec.structs.replace(
         _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2
     )
-    assert reason_of(record, "") == "runs 2 tasks at a time, as it was submitted"
+    assert " 2 tasks " in reason_of(record, "")
     assert reason_of(msgspec.structs.replace(record, tasks_running=1), "") == ""
     assert reason_of(msgspec.structs.replace(record, tasks_waiting=0), "") == ""
 
@@ -116,25 +118,23 @@ def test_tasks_that_wait_for_tasks_of_their_own_job() -> None:
 def test_a_job_that_does_not_wait_needs_no_reason() -> None:
     """Nothing is made up for what runs or is over."""
     record = msgspec.structs.replace(_WAITING, state=JobState.RUNNING)
-    assert reason_of(record, "the queue is paused") == ""
+    assert reason_of(record, "the queue's reason") == ""
 
 
 def test_a_waiting_task_has_a_reason() -> None:
     """In the words of its job: what went wrong with it, jobs before its own, its job's limit, the queue."""
     task = TaskRecord(job_id="job0", index=3, state=TaskState.WAITING)
-    assert reason_of_task(task, _WAITING, "the queue is paused") == "the queue is paused"
+    assert reason_of_task(task, _WAITING, "the queue's reason") == "the queue's reason"
     after = msgspec.structs.replace(
         _WAITING, reason="waits for key (Running)", wait_reason=WaitReason.DEPENDENCIES
     )
-    assert reason_of_task(task, after, "the queue is paused") == "waits for key (Running)"
+    assert reason_of_task(task, after, "the queue's reason") == "waits for key (Running)"
     limited = msgspec.structs.replace(
         _WAITING, state=JobState.RUNNING, tasks=9, tasks_waiting=7, tasks_running=2, max_parallel=2
     )
-    assert (
-        reason_of_task(task, limited, "all Agents are busy") == "runs 2 tasks at a time, as it was submitted"
-    )
+    assert reason_of_task(task, limited, "the queue's reason") == reason_of(limited, "")
     lost = msgspec.structs.replace(task, reason="its Agent was silent for 13 s; waits again")
-    assert reason_of_task(lost, after, "the queue is paused") == "its Agent was silent for 13 s; waits again"
+    assert reason_of_task(lost, after, "the queue's reason") == "its Agent was silent for 13 s; waits again"
 
 
 def test_a_task_does_not_take_what_happened_to_another() -> None:
@@ -142,10 +142,10 @@ def test_a_task_does_not_take_what_happened_to_another() -> None:
     task = TaskRecord(job_id="job0", index=3, state=TaskState.WAITING)
     for other in ("frame 2: exit code 1", "its Agent was killed; waits again"):
         job = msgspec.structs.replace(_WAITING, reason=other)
-        assert reason_of_task(task, job, "all Agents are busy") == "all Agents are busy"
+        assert reason_of_task(task, job, "the queue's reason") == "the queue's reason"
     for state in set(TaskState) - {TaskState.WAITING}:
         over = msgspec.structs.replace(task, state=state)
-        assert reason_of_task(over, _WAITING, "all Agents are busy") == ""
+        assert reason_of_task(over, _WAITING, "the queue's reason") == ""
 
 
 def test_a_step_of_a_story_has_time_task_state_and_reason() -> None:

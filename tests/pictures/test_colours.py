@@ -154,7 +154,7 @@ def test_what_inflates_beside_the_pixels_is_an_error_alone(reader: PictureReader
     content = path.read_bytes()
     path.write_bytes(content[:33] + chunk(b"iCCP", b"name\0\0" + profile) + content[33:])
     pid = reader.pid
-    with pytest.raises(PictureError, match="too large"):
+    with pytest.raises(PictureError, match="large"):
         reader.read(str(path))
     assert reader.pid == pid
 

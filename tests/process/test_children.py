@@ -165,9 +165,9 @@ def test_a_folder_of_path_that_may_not_be_seen_hides_nothing(tmp_path: Path) -> 
     denied = PermissionError(errno.EACCES, "Permission denied")
     searched = ["/root/bin", "/bin", str(tmp_path)]
     told = str(explain_failure(denied, ["no-such-program"], None, searched))
-    assert "the program 'no-such-program' is not found on PATH" in told
-    assert "may not be executed" in str(explain_failure(denied, ["plain"], None, searched))
-    assert "may not be executed" in str(explain_failure(denied, ["no-such-program"], None))
+    assert "'no-such-program'" in told and "PATH" in told
+    for argv, folders in ((["plain"], searched), (["no-such-program"], None)):
+        assert "PATH" not in str(explain_failure(denied, argv, None, folders))
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
@@ -291,7 +291,7 @@ def test_a_pid_that_means_another_process_is_not_watched() -> None:
     """The start time tells two processes with one pid apart."""
     me = own_id()
     watch(*me).close()
-    with pytest.raises(NotFound, match=f"process {me.pid} is gone"):
+    with pytest.raises(NotFound, match=rf"\b{me.pid}\b"):
         watch(me.pid, me.start_time - 1.0)
 
 

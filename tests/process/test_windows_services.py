@@ -323,7 +323,7 @@ def test_a_process_is_watched_to_its_end(tmp_path: Path) -> None:
     threads = threading.active_count()
     watch(*me).close()
     wait_until(lambda: threading.active_count() == threads)
-    with pytest.raises(NotFound, match=f"process {me.pid} is gone"):
+    with pytest.raises(NotFound, match=rf"\b{me.pid}\b"):
         watch(me.pid, me.start_time - 1.0)
     child = spawn_service(python(SLEEP), environment=os.environ)
     watched = watch(*child.id)

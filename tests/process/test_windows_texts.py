@@ -91,14 +91,14 @@ def test_a_command_line_gives_the_arguments_back(arguments: list[str]) -> None:
 
 def test_a_command_line_that_windows_refuses_is_refused() -> None:
     """Before anything is started."""
-    with pytest.raises(BadInput, match=r"has 40,\d{3} letters with its arguments, and Windows allows 32,767"):
+    with pytest.raises(BadInput, match=r"\b40,\d{3} .*\b32,767\b"):
         build_command_line(r"C:\a.exe", ["a", "x" * 40_000])
 
 
 @pytest.mark.parametrize("argument", ["a&b", "%PATH%", 'say "x"', "a|b", "a>b", "a^b", "a\nb"])
 def test_a_batch_file_gets_no_argument_that_its_shell_would_act_on(argument: str) -> None:
     """Windows hands it to a shell, which no quoting keeps from that."""
-    with pytest.raises(BadInput, match="is a batch file"):
+    with pytest.raises(BadInput, match="batch"):
         build_command_line(r"C:\katana.BAT", ["katana", argument])
     assert (
         build_command_line(r"C:\katana.bat", ["katana", "--frame", "a b"]) == r'C:\katana.bat --frame "a b"'
@@ -143,7 +143,7 @@ def test_the_environment_block_is_sorted_and_ended_twice() -> None:
 @pytest.mark.parametrize("bad", [{"": "1"}, {"a=b": "1"}, {"a\0": "1"}, {"a": "1\0"}])
 def test_an_environment_that_would_be_misread_is_refused(bad: dict[str, str]) -> None:
     """A NUL would end it early."""
-    with pytest.raises(BadInput, match="environment variable"):
+    with pytest.raises(BadInput, match="environment"):
         build_environment(bad)
 
 
