@@ -281,7 +281,10 @@ class TaskStatesReply(_Request, frozen=True, kw_only=True, tag="task-states-repl
     states: bytes
     """One byte per task: the index of its state among the members of TaskState."""
     written: bytes = b""
-    """One byte per task: how many of its frames are written, at most 255; empty with a task a frame."""
+    """One byte per task: how many of its frames are written, at most 255; 0 for a completed task.
+
+    Empty for a job that was submitted without frames, or with one frame per task.
+    """
 
 
 class AttemptsReply(_Request, frozen=True, kw_only=True, tag="attempts-reply"):

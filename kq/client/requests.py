@@ -104,7 +104,8 @@ class ClientRequests:
     def frame_states(self, job_id: str) -> Future[tuple[bytes, bytes]]:
         """Get the states as `task_states`, and how many frames of each task are written, a byte each.
 
-        The latter is empty for a job of a task a frame, and counts nothing of tasks that are complete.
+        The latter is empty for a job without frames, or with one frame per task. Its byte is 0 for a
+        completed task.
         """
         return self._ask(
             lambda number: m.TaskStatesRequest(request=number, job_id=job_id),

@@ -99,8 +99,9 @@ class Core:
     def frames_written(self, job_id: str) -> bytes:
         """Return one byte per task: how many of its frames are written, at most 255.
 
-        The byte is 0 for a task that is completed, or has reported no picture or progress yet. Empty if each
-        task of the job is one frame. Raises NotFound, also for a job that is being removed.
+        The byte is 0 for a task that is completed, or has reported no picture or progress yet. Empty for a
+        job that was submitted without frames, or with one frame per task. Raises NotFound, also for a job
+        that is being removed.
         """
         job = self.state.job(job_id)
         if job.chunks is None or job.spec.chunk < 2:

@@ -50,10 +50,10 @@ class AgentLinks:
         """Return whether an Agent may register with the key of this role; if not, put it on a waiting list.
 
         An Agent may register if its recorded role is this one, or if fewer Agents than the key's limit have
-        this role. The limit may be reached only because the server has not yet noticed that an Agent has
-        crashed, so `forget` asks the waiting Agents to register again. At most as many Agents wait as may
-        register. Agents that are refused while the list is full only repeat their registration every few
-        seconds, as all Agents without a reply do.
+        this role. One that is counted may have crashed without the server having noticed it yet, so `forget`
+        asks the waiting Agents to register again. At most as many Agents wait as may register. Agents that
+        are refused while the list is full only repeat their registration every few seconds, as all Agents
+        without a reply do.
         """
         limit = self.key_limits.max_agents(role)
         if limit is None or self._roles.get(agent_id) == role or len(self.agents_of(role)) < limit:

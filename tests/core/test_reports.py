@@ -35,7 +35,7 @@ def test_progress_picture_and_warning_are_the_tasks_and_the_jobs() -> None:
 
 
 def test_the_frames_written_of_tasks_that_have_several() -> None:
-    """Counted while a task runs and after it failed; nothing is sent for a job of a task a frame."""
+    """Counted while a task runs and after it failed; empty without frames or with one frame per task."""
     q = Driver()
     q.register("r1")
     q.submit("job1", frames="1-8", chunk=4, commands=(("r", "{start}", "{end}"),), picture="/o/a.####.exr")
@@ -46,6 +46,8 @@ def test_the_frames_written_of_tasks_that_have_several() -> None:
     assert q.core.frames_written("job1") == bytes([2, 0])
     q.submit("job2", frames="1-8", commands=(("r", "{frame}"),))
     assert q.core.frames_written("job2") == b""
+    q.submit("job3", chunk=4, commands=(("r",),))
+    assert q.core.frames_written("job3") == b""
 
 
 @pytest.mark.parametrize(("said", "shown"), [(-1.0, 0.0), (2.0, 1.0), (math.nan, None), (math.inf, 1.0)])
