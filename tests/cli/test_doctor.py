@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from kq.doctor.sessions import check_leftovers
 from kq.guardian.session_id import new_session_id
 from kq.messages import PROTOCOL_VERSION
 from kq.settings import Settings
+from kq.wire.probe import PortAnswer
 from tests.support.commands import NOTHING
 from tests.support.live_queue import KQ, ROOT, LiveQueue, clean_environment, frozen, key_files
 from tests.support.ports import free_port
@@ -136,8 +138,9 @@ def test_a_disk_that_takes_nothing(tmp_path: Path, kind: str) -> None:
     with small_disk(tmp_path, "size=2m" if kind == "full" else "ro") as mount:
         code, report = doctor(mount)
     assert code == 1
-    [(_, text)] = wrong_in(report)
-    assert ("almost full" if kind == "full" else "Read-only file system") in text
+    [(topic, text)] = wrong_in(report)
+    assert topic == "data root" and str(mount) in text
+    assert (os.strerror(errno.EROFS) in text) is (kind == "read-only")
 
 
 def test_sessions_dead_and_alive(tmp_path: Path) -> None:
@@ -148,7 +151,7 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
         assert (code, wrong_in(report)) == (0, [])
         texts = " ".join(each["text"] for each in report["findings"])
         assert f"{queue.session} runs" in texts
-        assert "1 of 1 local Agents are registered" in texts
+        assert "1 of 1 " in texts
         keys = _keys_of(tmp_path)
         assert len(keys) == 6
         plain = queue.kq("doctor")
@@ -158,7 +161,7 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
             code, report = doctor(tmp_path)
         assert code == 1
         [(_, text)] = wrong_in(report)
-        assert "does not answer" in text and "another program" in text
+        assert queue.session in text and PortAnswer.ANOTHER_PROGRAM in text
         client_file = key_files(tmp_path, "client.json")[0]
         kept = tmp_path / "kept.json"
         shutil.copy(client_file, kept)
@@ -167,9 +170,9 @@ def test_sessions_dead_and_alive(tmp_path: Path) -> None:
     kept.unlink()
     code, report = doctor(tmp_path)
     assert (code, wrong_in(report)) == (0, [])
-    texts = " ".join(each["text"] for each in report["findings"])
-    assert "was interrupted" in texts
-    assert "its journal is intact: 1 jobs" in texts
+    found = [(each["verdict"], each["text"]) for each in report["findings"]]
+    assert [text for verdict, text in found if verdict == Verdict.NOTE and queue.session in text]
+    assert [text for verdict, text in found if verdict == Verdict.OK and " 1 jobs" in text]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file's mode says nothing there")
@@ -242,9 +245,9 @@ def test_folders_that_it_may_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         def examine_all() -> None:
             found = examine({}, str(root / "own")).findings
             [note] = [each for each in found if each.verdict is Verdict.NOTE]
-            assert note.topic == "THEIRS-1" and "cannot be checked" in note.text
+            assert note.topic == "THEIRS-1" and os.strerror(errno.EACCES) in note.text
             [wrong] = examine({}, str(root / "theirs")).wrong
-            assert str(root / "theirs") in wrong.text and "Permission denied" in wrong.text
+            assert str(root / "theirs") in wrong.text and os.strerror(errno.EACCES) in wrong.text
 
         as_stranger(examine_all)
 
@@ -259,7 +262,7 @@ def test_a_user_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def examine_all() -> None:
         report = examine({})
         [wrong] = report.wrong
-        assert "KQ_DATA_ROOT" in wrong.text and "no home" in wrong.text
+        assert "KQ_DATA_ROOT" in wrong.text and "home" in wrong.text
         assert report.versions["Python"]
 
     as_stranger(examine_all)

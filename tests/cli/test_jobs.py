@@ -272,7 +272,7 @@ def test_unknown_ids(queue: LiveQueue, capsys: pytest.CaptureFixture[str], comma
     code = main([command, "--data-root", str(queue.data_root), *arguments])
     told = capsys.readouterr()
     assert (code, told.out) == (2, "")
-    assert told.err.startswith("kq: there is no job ")
+    assert told.err.startswith("kq: ") and job_id.replace("\n", "\\n") in told.err
     assert queue.job(known) == before
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from kq.wording import why_jobs_wait
 from tests.support.commands import NOTHING, SLEEP, saying
 from tests.support.live_queue import (
     KQ,
@@ -155,9 +156,11 @@ def test_a_queue_without_agents_of_its_own(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 0) as queue:
         job_id = queue.submit(*NOTHING)
         listed = queue.kq("jobs").stdout
-        assert "Waiting" in listed and "no Agent is running" in listed
+        record = queue.client.job(job_id)
+        reason = why_jobs_wait(queue.client.queue(), queue.client.agents())
+        assert record.state == "Waiting" and "Waiting" in listed and reason in listed
         told = json.loads(queue.kq("doctor", "--json").stdout)["findings"]
-        assert [each["text"] for each in told if "0 of 0 local Agents" in each["text"]]
+        assert [each["text"] for each in told if "0 of 0 " in each["text"]]
         queue.client.set_agent_count(1).result(60)
         assert queue.await_job(job_id).state == "Completed"
 

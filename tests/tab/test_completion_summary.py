@@ -53,9 +53,9 @@ def test_ten_renders_one_after_another_are_all_in_the_last_message() -> None:
         summary.add([failed(n) if n in (1, 4, 5, 6) else ended(n)], n * TOGETHER_S * 0.9)
         for n in range(1, 11)
     ]
-    assert received[0].message.startswith("shot_001_beauty: failed")
+    assert received[0].has_failed and has(received[0], "shot_001_beauty")
     assert received[1].has_failed and has(
-        received[1], "2 renders", "1 completed", "1 failed (shot_001_beauty)"
+        received[1], "2 renders", "1 completed", "1 failed", "shot_001_beauty"
     )
     names = "shot_001_beauty, shot_004_beauty, shot_005_beauty…"
     assert received[-1].has_failed and has(received[-1], "10 renders", "6 completed", "4 failed", names)
@@ -66,4 +66,5 @@ def test_after_a_rest_it_begins_anew() -> None:
     summary = CompletionSummary()
     summary.add([failed(1), failed(2)], 0.0)
     received = summary.add([ended(3)], TOGETHER_S + 0.1)
-    assert received == Message("shot_003_beauty: completed after 1:15.", False)
+    assert not received.has_failed and has(received, "shot_003_beauty", "1:15")
+    assert not has(received, "shot_001_beauty") and not has(received, "renders")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -102,21 +103,24 @@ def test_truncated_and_replaced(tmp_path: Path) -> None:
 
 def test_what_cannot_be_shown_is_told_in_words(tmp_path: Path) -> None:
     """No file, a folder, a pipe, which Windows has none of in folders: each has its message."""
-    with pytest.raises(LogProblem, match="There is no log file at"):
-        LogFile(str(tmp_path / "nothing")).check()
-    with pytest.raises(LogProblem, match="is a folder, not a log file"):
+    path = tmp_path / "log"
+    with pytest.raises(LogProblem, match=re.escape(str(path))) as missing:
+        LogFile(str(path)).check()
+    assert isinstance(missing.value.__cause__, FileNotFoundError)
+    with pytest.raises(LogProblem, match="folder"):
         LogFile(str(tmp_path)).check()
     if sys.platform != "win32":
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(LogProblem, match="not a regular file"):
+        with pytest.raises(LogProblem, match="regular"):
             LogFile(str(tmp_path / "pipe")).check()
-    path = tmp_path / "log"
     path.write_text("a\n")
     file = opened(path)
     path.unlink()
     for _look in range(2):  # it goes on saying so: that there was none would be another story
-        with pytest.raises(LogProblem, match="was removed"):
+        with pytest.raises(LogProblem, match=re.escape(str(path))) as removed:
             file.check()
+        assert isinstance(removed.value.__cause__, FileNotFoundError)
+        assert str(removed.value) != str(missing.value)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights are no bits of a file there")
@@ -159,7 +163,7 @@ def test_line_without_end(tmp_path: Path) -> None:
     first, long, over, last = file.lines(0, 10)
     assert (first, last, over) == ("first", "last", "999999 of 999999 done")
     assert long.startswith("A" * LONGEST)
-    assert "more bytes in this line" in long
+    assert f"{5_000_000 - LONGEST:,}" in long
 
 
 @pytest.mark.parametrize("is_regex", [False, True])
@@ -284,7 +288,7 @@ def test_search_matches_case_when_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["(", "[a-", "(a+)+b", "*x"])
 def test_bad_pattern_is_refused_in_words(pattern: str) -> None:
     """What cannot be understood, or could take years, is not tried."""
-    with pytest.raises(BadPattern, match=r"regular expression|pattern"):
+    with pytest.raises(BadPattern):
         Search(pattern, is_regex=True)
 
 
