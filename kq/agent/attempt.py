@@ -145,6 +145,10 @@ class Attempt:
             self._log_fd = open_to_append(self.order.log_file, create_folder=True)
         except OSError as error:
             self._log_problem = f"it ran without its log: {error.strerror} ({self.order.log_file})"
+            if self._standby is not None:
+                # A standby process opens the log itself, and may succeed: this process needs a descriptor for
+                # the log's folder, too, and refuses links. The output would be in the log, but not be read.
+                self._standby.discard()
             self._log_fd = os.open(os.devnull, os.O_WRONLY)
             self._next_read_at = math.inf  # what is in the file, if anything, is not this attempt's
             self._limits.ignore_silence()

@@ -223,6 +223,11 @@ class Standby:
         self._end()
         return None
 
+    def discard(self) -> None:
+        """End the standby, if there is one, and load none until `prepare_next`. Only while no render runs."""
+        self._next = None
+        self._end()
+
     def _end(self) -> None:
         """End every child process of this Agent.
 

@@ -17,10 +17,13 @@ import pytest
 from kq import process
 from kq.agent import attempt as attempt_module
 from kq.agent import attempt_machine
+from kq.agent import standby as standby_module
 from kq.agent.attempt import Attempt
 from kq.agent.limits import UsageLimits
+from kq.agent.standby import ReadyProcess, Standby
 from kq.messages import AssignOrder, AttemptEnding
 from kq.states import Outcome, StopMethod
+from tests.support.live_queue import is_alive, until
 from tests.support.small_disk import small_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither limit nor such users")
@@ -141,6 +144,43 @@ def test_a_log_that_cannot_be_opened_is_not_read_either(
     assert (ending.progress, ending.outcome) == (None, Outcome.FAILED)
     assert "licence" not in ending.reason
     assert "Permission denied" in ending.warning
+
+
+def test_a_log_that_only_a_standby_process_can_open_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Agent refuses a log that is a link. A standby process would follow it, and its output would be in a
+    log that is never read, with the warning that there is none: it is ended, and the render started anew."""
+    loaded: list[ReadyProcess] = []
+
+    class Recorded(ReadyProcess):
+        def __init__(self, argv: tuple[str, ...], environment: dict[str, str], before: str = "") -> None:
+            super().__init__(argv, environment, before)
+            loaded.append(self)
+
+    monkeypatch.setattr(standby_module, "ReadyProcess", Recorded)
+    program = (sys.executable, str(Path(__file__).with_name("ready.py")))
+    log, target, output = tmp_path / "log", tmp_path / "target", tmp_path / "output"
+    target.touch()
+    log.symlink_to(target)
+    order = AssignOrder(
+        number=1, attempt="job00001/0/1", commands=((*program, "sh", f"echo written; touch {output}"),),
+        environment={}, cwd=str(tmp_path), log_file=str(log),
+        standby=(*program, "--standby", str(tmp_path / "standbys")),
+    )  # fmt: skip
+    environment = {**os.environ, "KQ_JOB": "job00001", "KQ_TASK": "0", "KQ_ATTEMPT": "1"}
+    standby = Standby(300.0, 1 << 30, pytest.fail)
+    standby.prepare_next(order, environment, str(tmp_path))
+    standby.step(time.monotonic() + 1.0)
+    until(lambda: loaded[0].is_ready, "the standby process to be ready")
+    attempt = Attempt(order, environment, "a1", standby)
+    attempt.start()
+    ending = finish(attempt)
+    until(lambda: not is_alive(loaded[0].child.pid), "the standby process to end")
+    assert ending.outcome is Outcome.COMPLETED
+    assert output.exists()
+    assert target.read_text() == ""
+    assert str(log) in ending.warning
 
 
 def test_without_a_log_a_render_is_not_silent(tmp_path: Path) -> None:
