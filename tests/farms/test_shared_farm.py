@@ -50,7 +50,7 @@ def test_two_desktops_start_failed_frames_once(open_farm: Callable[[], Farm], en
     second.refresh().result(60)
     assert state_of(first, job) is state_of(second, job) is JobState.FAILED
     first.start(job).result(60)
-    with pytest.raises(Refused, match="no failed or cancelled tasks"):
+    with pytest.raises(Refused, match=job):
         second.start(job).result(60)
     assert engine.calls.count("submit") == 2
     second.stop(job).result(60)
@@ -98,7 +98,7 @@ def test_the_right_to_change_jobs_ends_with_the_process_that_has_it(
     command = [sys.executable, "-c", HOLDS, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with pytest.raises(Refused, match="another desktop"):
+        with pytest.raises(Refused, match="desktop"):
             farm.stop(job).result(60)
         assert engine.stopped == []
         engine.states["1", 0] = EngineState.RUNNING
@@ -120,10 +120,10 @@ def test_the_right_to_change_jobs_ends_with_the_process_that_has_it(
     farm.stop(job).result(60)
     assert engine.stopped == [("2", None)]
     with sole_change(folder, 0.0):  # as another desktop
-        with pytest.raises(Refused, match="another desktop"):
+        with pytest.raises(Refused, match="desktop"):
             farm.submit(late := new_job_id(), FRAMES).result(60)
         record = farm.job(late)
-        assert record is not None and record.state is JobState.FAILED and "another desktop" in record.reason
+        assert record is not None and record.state is JobState.FAILED and "desktop" in record.reason
     farm.start(late).result(60)
     assert state_of(farm, late) is JobState.WAITING
 
@@ -163,7 +163,7 @@ def test_remove_deletes_the_jobs_folder_and_its_scene_alone(
         farm.submit(job, msgspec.structs.replace(FRAMES, temp_dir=str(scene))).result(60)
     folders = [tmp_path / "farms" / "fake" / job for job in jobs]
     (folders[2] / "link").symlink_to(outside)
-    with pytest.raises(Refused, match="stop it first"):
+    with pytest.raises(Refused, match=FRAMES.name):
         farm.remove(jobs[0]).result(60)
     assert folders[0].is_dir()
     for job in jobs:
@@ -192,7 +192,7 @@ def test_a_job_that_still_runs_somewhere_is_not_removed(
     engine.states["1", 0] = EngineState.RUNNING
     farm.refresh().result(60)
     assert state_of(farm, job) is JobState.COMPLETED
-    with pytest.raises(Refused, match="stop it first"):
+    with pytest.raises(Refused, match=FRAMES.name):
         farm.remove(job).result(60)
     assert (tmp_path / "farms" / "fake" / job / "job.json").is_file()
 

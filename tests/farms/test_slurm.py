@@ -31,7 +31,7 @@ def test_rows_of_ours_are_read_and_others_passed_over() -> None:
         ("7", "abc", 4, EngineState.PENDING, ""),
         ("8", "def", 0, EngineState.OUT_OF_MEMORY, "n2"),
     ]
-    assert "free node" in rows[1].status.reason
+    assert rows[1].status.reason == wait_reason("Resources", "N/A", 0.0)
 
 
 def test_why_a_task_waits() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,10 +67,10 @@ def test_agents_are_taken_over_with_the_numbers_and_logs_they_would_have_had(tmp
         until(lambda: all("registered" in each.read_text() for each in logs), "Agents to hear of it")
         for agent in queue.client.agents():
             said = [line for line in log.read_text().splitlines() if f"agent={agent.id} " in line]
-            assert [f"started with pid {agent.pid}" in line for line in said] == [True, False]
-            assert f"registered: pid {agent.pid}" in said[1]
+            assert [f" pid {agent.pid}" in line for line in said[:2]] == [True, True]
+            assert [" registered" in line for line in said[:2]] == [False, True]
             own = (log.parent / f"agent-{agent.id}.log").read_text()
-            assert own.count(f"registered with pid {agent.pid}") == 1
+            assert len(re.findall(rf"\bregistered\b.*\b{agent.pid}\b", own)) == 1
         killed = min(first)
         kill(killed)
         until(lambda: any(agent.id == "a3" and agent.pid for agent in queue.client.agents()), "another Agent")
@@ -81,9 +82,9 @@ def test_a_session_that_ends_is_asked_to_before_it_is_made_to(tmp_path: Path) ->
     with LiveQueue(tmp_path, _AGENTS) as queue:
         queue.await_agents()
     [log] = tmp_path.glob("logs/*/guardian.log")
-    assert "the session is over; 0 processes were still there" in log.read_text()
+    assert "; 0 processes " in log.read_text()
     [log] = tmp_path.glob("logs/*/server.log")
-    assert log.read_text().count("its Agent ended with exit code 0") == _AGENTS
+    assert log.read_text().count(" exit code 0") == _AGENTS
 
 
 def test_a_session_that_ends_while_it_starts_leaves_nothing(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def second(scene: Path) -> None:
     until(lambda: len(queue.client.jobs()) == 2, "a new job")
     [new] = [job.id for job in queue.client.jobs() if job.id != job_id]
     until(lambda: queue.client.job(new).state == "Completed", "its end")
-    until(lambda: "by Katana" in tab.notice.text(), "what the tab says")
+    until(lambda: "Katana" in tab.notice.text(), "what the tab says")
     shown = tab.notice.text()
     if os.environ.get("KQ_TEST_PICTURES"):
         desktop.window.grab().save(str(Path(os.environ["KQ_TEST_PICTURES"], "orphaned-preview.png")))

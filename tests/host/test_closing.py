@@ -203,7 +203,7 @@ def test_a_living_desktop_s_copy_is_its_own_and_a_damaged_one_is_passed_over(
     found: list[Recovered] = []
     desktop.autosave.found.connect(found.append)
     desktop.autosave.look_for_crashed()
-    qtbot.waitUntil(lambda: sum("cannot be read" in text for _l, text, _t in desktop.log.messages) == 2)
+    qtbot.waitUntil(lambda: sum(str(own.parent) in text for _l, text, _t in desktop.log.messages) == 2)
     assert found == [] and own.exists()
     assert desktop.window.documents.save_to(fresh / "a.kqproject")
     qtbot.waitUntil(lambda: not own.exists())

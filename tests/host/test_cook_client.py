@@ -61,7 +61,7 @@ def test_a_cook_that_does_not_end_is_given_up(client: CookClient, monkeypatch: p
     os.kill(cook_process().pid, signal.SIGSTOP)
     with monkeypatch.context() as patch:
         patch.setattr(cook_client, "COOK_TIMEOUT_S", 0.5)
-        with pytest.raises(CookError, match="given up: a file of the scene may be"):
+        with pytest.raises(CookError, match=r"\b0 s\b"):
             ask(client)
     assert ask(client) == ["/World/Front"]
 
@@ -99,5 +99,5 @@ def test_a_request_that_cannot_be_understood_does_not_end_it() -> None:
 def test_after_the_end_there_are_no_answers(client: CookClient) -> None:
     """And no process is started any more."""
     client.close()
-    with pytest.raises(CookError, match="The desktop is closing"):
+    with pytest.raises(CookError, match="closing"):
         ask(client)

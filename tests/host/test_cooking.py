@@ -330,7 +330,7 @@ def test_a_node_without_the_input_it_needs_is_refused(type_name: str) -> None:
     """The message names the node and what to do."""
     graph = Graph()
     graph.create(node_type(type_name))
-    with pytest.raises(CookError, match=f"Node {type_name} has no input: connect a node to it"):
+    with pytest.raises(CookError, match=rf"\b{type_name}\b.* input\b"):
         cooking.cook(graph, type_name, 1)
 
 
@@ -370,7 +370,7 @@ def test_a_scene_left_empty_by_a_missing_reference_is_reported_with_it(tmp_path:
     file = tmp_path / "set.usda"
     file.write_text('#usda 1.0\ndef "A" (\n references = @gone.usda@\n)\n{\n}\n')
     scene = cooking.cook(usd_project(file).graph, "UsdIn", 1)
-    with pytest.raises(CookError, match=r"is empty: .*Could not open asset 'gone\.usda'"):
+    with pytest.raises(CookError, match=r"\bgone\.usda\b"):
         cooking.check_not_empty(scene, "UsdIn")
 
 
@@ -414,7 +414,7 @@ def test_an_exported_stage_is_self_contained_but_for_textures(tmp_path: Path) ->
 def test_a_stage_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     """The message names the folder."""
     scene = cooking.cook(usd_project(SMALL).graph, "Render", 1)
-    with pytest.raises(CookError, match=r"cannot be written to .*: the folder .*gone does not exist\."):
+    with pytest.raises(CookError, match=r"[/\\]gone\b"):
         cooking.export(scene, str(tmp_path / "gone" / "stage.usdc"))
 
 

@@ -164,7 +164,7 @@ def test_materialx_files_that_cannot_be_read_are_named(
     ("old", "new", "said"),
     [
         ("RED, 0.5, 0.25", "0.5", "'0.5' of the MaterialX input 'Surface/base_color' is no color3"),
-        ("RED, 0.5, 0.25", "1, 2", "'1, 2' of the MaterialX input"),
+        ("RED, 0.5, 0.25", "1, 2", "'1, 2'"),
         ("RED, 0.5, 0.25", "red", "'red' of the MaterialX input"),
         (
             "  </surfacematerial>",
@@ -214,7 +214,7 @@ def test_a_pipe_is_left_out(way: Way, tmp_path: Path) -> None:
 def test_what_is_left_out_is_missing_from_a_package(tmp_path: Path) -> None:
     """A scene for another site is refused, as with any file that is missing."""
     scene = cooking.cook(usd_project(scene_of(tmp_path, "./gone.mtlx")).graph, "Render", 1)
-    with pytest.raises(CookError, match=r"not complete.*MaterialX.*gone\.mtlx"):
+    with pytest.raises(CookError, match=r"MaterialX.*\bgone\.mtlx"):
         cooking.export(scene, str(tmp_path / "Render.usdc"), shared_roots=[])
 
 

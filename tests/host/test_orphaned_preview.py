@@ -53,7 +53,7 @@ def test_the_next_desktop_renders_it_again_in_its_scene_only(tmp_path: Path) -> 
     assert code == 2 and "shot.kqproject" in error
     text, jobs = seen["elsewhere"]
     assert jobs == 1 and "shot.kqproject" in text
-    assert "by Katana" in seen["shown"] and seen["unharmed"]
+    assert "Katana" in seen["shown"] and seen["unharmed"]
     assert seen["new"] == ["Render, frame 5, shot=sh010", "5"]
     assert seen["host is its own"]
     assert seen["scene now"] == [1.0, "sh020"]

@@ -272,7 +272,7 @@ def test_the_farm_plugin_of_the_documents_renders(tmp_path: Path, monkeypatch: p
 
 def test_what_a_farm_does_not_give_is_reported(tmp_path: Path) -> None:
     """No farm, an unknown farm, no folder: one message each."""
-    with pytest.raises(FarmPluginManager.FarmPluginManagerException, match="No farm plug-in is registered"):
+    with pytest.raises(FarmPluginManager.FarmPluginManagerException, match="KATANA_RESOURCES"):
         FarmPluginManager.GetJobs()
     FarmPluginManager._farms["A"] = Farm()
     with pytest.raises(

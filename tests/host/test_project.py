@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -57,13 +58,11 @@ def test_files_beside_the_project_move_with_it(tmp_path: Path) -> None:
 
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     """A folder that is not there, and a file in place of one: a message each, and no half-written file."""
-    with pytest.raises(
-        ProjectError, match=r"The project cannot be written to .*gone.*: No such file or directory\."
-    ):
+    with pytest.raises(ProjectError, match=rf"\bgone\b.*{os.strerror(errno.ENOENT)}"):
         projects.save(example(), tmp_path / "gone" / "shot.kqproject")
     blocked = tmp_path / "shot.kqproject"
     blocked.mkdir()
-    with pytest.raises(ProjectError, match=r"cannot be written to .*: Is a directory\."):
+    with pytest.raises(ProjectError, match=os.strerror(errno.EISDIR)):
         projects.save(example(), blocked)
     assert [path.name for path in tmp_path.iterdir()] == ["shot.kqproject"]
 
@@ -82,25 +81,25 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda document: document.update(format="other"), "it is not a project of this desktop."),
+        (lambda document: document.update(format="other"), "not a project"),
         (
             lambda document: document.update(version=99),
-            "it has version 99, and this desktop reads version 1.",
+            "version 99",
         ),
         (lambda document: document.pop("nodes"), "a part of it is missing or malformed ('nodes')."),
-        (lambda document: document.update(range=[1]), "a part of it is missing or malformed"),
-        (lambda document: document.update(nodes=7), "a part of it is missing or malformed"),
+        (lambda document: document.update(range=[1]), "malformed"),
+        (lambda document: document.update(nodes=7), "malformed"),
         (lambda document: document["nodes"][0].update(type="Cube"), "There is no node type 'Cube'"),
-        (lambda document: document["nodes"][1].update(name="Merge"), "the node name 'Merge' is taken twice"),
-        (lambda document: document["nodes"][0].update(inputs={"i0": "Nobody"}), "no node called 'Nobody'"),
-        (lambda document: document["nodes"][0].update(inputs={"i0": "Render"}), "would close a circle"),
+        (lambda document: document["nodes"][1].update(name="Merge"), "'Merge'"),
+        (lambda document: document["nodes"][0].update(inputs={"i0": "Nobody"}), "'Nobody'"),
+        (lambda document: document["nodes"][0].update(inputs={"i0": "Render"}), "circle"),
         (
             lambda document: document["nodes"][0].update(inputs={"side": "Light"}),
-            "has no input called 'side'",
+            "'side'",
         ),
         (
             lambda document: document["nodes"][3]["parameters"].update(intensity="bright"),
-            "Intensity takes a number, not 'bright'.",
+            "'bright'",
         ),
         (
             lambda document: document["nodes"][3]["parameters"].update(glow=1),
@@ -118,13 +117,13 @@ def test_a_malformed_project_is_refused_with_what_is_wrong(
     file.write_text(json.dumps(document))
     with pytest.raises(ProjectError) as refused:
         projects.load(file)
-    assert str(refused.value).startswith(f"The project {file} cannot be opened: ")
+    assert str(file) in str(refused.value)
     assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"{", "it is not valid JSON"), (b"\xff\xfe", "it is not valid JSON"), (b"[]", "it is not a project")],
+    [(b"{", "JSON"), (b"\xff\xfe", "JSON"), (b"[]", "not a project")],
 )
 def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     """Neither text nor bytes bring more than a message."""
@@ -132,7 +131,7 @@ def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, message: str
     file.write_bytes(content)
     with pytest.raises(ProjectError, match=message):
         projects.load(file)
-    with pytest.raises(ProjectError, match="cannot be read: No such file or directory"):
+    with pytest.raises(ProjectError, match=os.strerror(errno.ENOENT)):
         projects.load(tmp_path / "gone.kqproject")
 
 

@@ -98,7 +98,7 @@ def test_a_checkout_that_may_not_be_written_to_is_named(checkout: Path) -> None:
     finally:
         checkout.chmod(0o755)
     assert refused.returncode != 0
-    assert refused.stderr.count("\n") == 1 and "may not write there" in refused.stderr, refused.stderr
+    assert refused.stderr.count("\n") == 1 and str(checkout) in refused.stderr, refused.stderr
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_python_is_installed_where_there_is_none(
     program(tools, "sudo", f'shift; [ "$1" = true ] || {{ {old}; }}')
     too_old = prepare(checkout, path=str(tools))
     assert too_old.returncode != 0
-    assert "needs Python 3.11 or later; this system's is Python 3.9.2" in too_old.stderr
+    assert "Python 3.11" in too_old.stderr and "Python 3.9.2" in too_old.stderr
 
     (tools / "python3").unlink()
     monkeypatch.setenv("LOG", str(tmp_path / "log"))

@@ -136,7 +136,7 @@ print(load())
 """
     said = run(code, data_root)
     assert "([], [])" in said
-    assert f"Python package {'pyzmq' if missing == 'zmq' else missing} is not installed" in said
+    assert f" package {'pyzmq' if missing == 'zmq' else missing} " in said
     assert "Traceback" not in said
 
 
@@ -356,7 +356,7 @@ def test_a_folder_for_another_system_or_python(
     (package / "katana_queue.json").write_text(f'{{"platform": "{platform}", "python": "{python}"}}')
     said = run("print(load())", data_root, KATANA_RESOURCES=str(folder))
     assert "([], [])" in said
-    assert f"written for {platform} and Python {python}" in said
+    assert f"{platform} and Python {python}" in said
     assert "Traceback" not in said
 
 

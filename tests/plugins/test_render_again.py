@@ -98,8 +98,10 @@ def test_katana_renders_again_what_sends_its_pixels_to_it(
     service.refused_node = ""
     monkeypatch.setattr(render_again, "_scene_id", render_again._scene_id)  # restored at the end
     render_again._on_scene_replaced()
+    caplog.clear()
     farm.startJob(job_id)
-    qtbot.waitUntil(lambda: "was not saved" in caplog.text, timeout=60_000)
+    qtbot.waitUntil(lambda: record.name in caplog.text, timeout=60_000)
+    assert "no such camera" not in caplog.text
     assert len(service.started) == 1 and session.client.job(job_id) == record
     plain = farm.submitJob(request(python("pass"), nodeName="Beauty"))
     wait_for(session, farm, plain, FarmAPI.Job.State.kCompleted)

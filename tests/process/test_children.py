@@ -143,18 +143,18 @@ def test_a_hundred_renders_leave_no_descriptor_behind(tmp_path: Path) -> None:
 
 UNUSABLE = {
     "not on PATH": (["no-such-program"], ".", "the program 'no-such-program' is not found on PATH"),
-    "no such file": (["/nowhere/prog"], ".", "the program does not exist: check the path '/nowhere/prog'"),
+    "no such file": (["/nowhere/prog"], ".", "'/nowhere/prog'"),
     "no such file below": (["./prog"], ".", "the program does not exist: check the path './prog'"),
-    "no interpreter": (["./script"], ".", "the interpreter that it names is not installed"),
-    "not executable": (["./plain.txt"], ".", "may not be executed"),
-    "no program": (["./nonsense"], ".", "cannot execute the program"),
-    "a folder": (["/usr/bin"], ".", "the program is a folder"),
-    "empty": ([], ".", "the command is empty"),
-    "blank": ([" "], ".", "the command is empty"),
-    "NUL": (["echo", "a\0b"], ".", "contains a NUL character"),
-    "folder gone": (["true"], "gone", "the working folder does not exist"),
-    "folder is a file": (["true"], "plain.txt", "the working folder is not a folder"),
-    "too long": (["echo"] + ["x" * 100_000] * 100, ".", "more arguments and environment"),
+    "no interpreter": (["./script"], ".", "interpreter"),
+    "not executable": (["./plain.txt"], ".", "executed"),
+    "no program": (["./nonsense"], ".", "cannot execute"),
+    "a folder": (["/usr/bin"], ".", "is a folder"),
+    "empty": ([], ".", "empty"),
+    "blank": ([" "], ".", "empty"),
+    "NUL": (["echo", "a\0b"], ".", "NUL"),
+    "folder gone": (["true"], "gone", "working folder"),
+    "folder is a file": (["true"], "plain.txt", "not a folder"),
+    "too long": (["echo"] + ["x" * 100_000] * 100, ".", "environment"),
 }
 """What cannot be started: the command, its folder, and the key fact of the message."""
 

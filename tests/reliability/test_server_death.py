@@ -155,7 +155,7 @@ def test_a_server_that_keeps_dying_is_given_up_with_an_error(tmp_path: Path) -> 
             time.sleep(0.01)
     queue.process.wait(60)
     assert queue.close() == 2
-    assert "died 5 times in 30 s" in queue.errors
+    assert " 5 times in 30 s" in queue.errors
     assert len(seen) == 5
 
 
@@ -235,10 +235,11 @@ def test_a_damaged_journal_is_kept_aside(tmp_path: Path) -> None:
     [journal] = tmp_path.glob("queues/*/journal.sqlite")
     journal.write_bytes(b"this is no database" * 1000)
     with LiveQueue(tmp_path, 1) as queue:
-        assert "the journal was damaged" in queue.client.queue().problem
+        problem = queue.client.queue().problem
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
     [aside] = tmp_path.glob("queues/*/journal.sqlite.unusable-*")
     assert aside.read_bytes().startswith(b"this is no database")
+    assert str(aside) in problem
     assert check_journal(tmp_path) == "ok"
 
 
@@ -255,9 +256,9 @@ def test_a_damaged_log_is_noticed_by_the_next_server(tmp_path: Path) -> None:
             content[32 + 24 + 100] ^= 1  # in its first page
             log.write_bytes(content)
         queue.await_connected()
-        until(lambda: "5 jobs are missing" in queue.client.queue().problem, "the problem")
+        until(lambda: "5 jobs" in queue.client.queue().problem, "the problem")
         assert [queue.client.job(each) for each in jobs] == [None] * 5
-        assert "5 jobs are missing" in queue.kq("jobs").stderr
+        assert "5 jobs" in queue.kq("jobs").stderr
     [aside] = tmp_path.glob("queues/*/journal.sqlite.unusable-*-wal")
     assert aside.read_bytes() == content
 
@@ -284,7 +285,7 @@ def test_a_journal_that_cannot_be_used_at_all(tmp_path: Path) -> None:
     journal.mkdir()
     with LiveQueue(tmp_path, 1) as queue:
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
-        assert "not saved" in queue.client.queue().problem
+        assert str(journal) in queue.client.queue().problem
 
 
 @pytest.mark.slow
@@ -297,7 +298,7 @@ def test_a_full_disk_is_reported_once_and_the_queue_continues(tmp_path: Path) ->
             filler = mount / "filler"
             fill(filler)
             wordy = queue.await_job(queue.submit("sh", "-c", "echo much >&2 || exit 7"))
-            assert wordy.reason == "exit code 7; the disk of its log is full"
+            assert wordy.reason.startswith("exit code 7; ")
             problems = []
             remove = queue.client.add_listener(
                 lambda change: problems.append(change.queue.problem) if change.queue else None
@@ -310,14 +311,14 @@ def test_a_full_disk_is_reported_once_and_the_queue_continues(tmp_path: Path) ->
             assert not all(submitted.result(60) for _, submitted in asked), "one that is not saved says so"
             for job_id in jobs:
                 assert queue.await_job(job_id).state == "Completed"
-            until(lambda: "journal cannot be written" in queue.client.queue().problem, "the problem")
+            problem = until(lambda: queue.client.queue().problem, "the problem")
             unsaved = queue.kq("submit", "--", "true")
-            assert unsaved.returncode == 0 and "not saved" in unsaved.stderr
-            assert "journal cannot be written" in queue.kq("jobs").stderr
+            assert unsaved.returncode == 0 and unsaved.stdout.strip() in unsaved.stderr
+            assert problem in queue.kq("jobs").stderr
             queue.await_job(unsaved.stdout.strip())
             [log_file] = (mount / "logs").glob("*/server.log")
             log = log_file.read_text()
-            assert log.count("journal cannot be written") <= 1
+            assert log.count(problem) <= 1
             filler.unlink()
             until(lambda: queue.client.queue().problem == "", "the end of the problem")
             remove()

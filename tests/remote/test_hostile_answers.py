@@ -81,7 +81,7 @@ def test_a_report_of_wrong_types_is_an_error_of_its_step(answer: object) -> None
 )
 def test_answers_of_wrong_types_are_errors(answer: object, kind: type) -> None:
     """Of the scripts that start and stop Agents."""
-    with pytest.raises(RemoteFailed, match="invalid answer"):
+    with pytest.raises(RemoteFailed, match="answer"):
         typed_answer(answer, kind, RemoteHost(host="farm-w"))
 
 

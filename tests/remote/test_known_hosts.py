@@ -77,14 +77,14 @@ def test_a_revoked_key_is_refused_loudly(
     values = {"port": machine.port, "key": key_of(machine)}
     known.write_text("".join(f"{line.format(**values)}\n" for line in lines))
     passed, message, asked = connect(machine, tmp_path)
-    assert not passed and "IS REVOKED" in message and not asked
+    assert not passed and "REVOKED" in message and not asked
 
 
 def test_an_authority_is_not_taken_for_the_key(machine: RemoteMachine, known: Path, tmp_path: Path) -> None:
     """Certificates of hosts are not read: the key itself is shown, and why."""
     known.write_text(f"@cert-authority * {key_of(machine)}\n")
     passed, message, asked = connect(machine, tmp_path)
-    assert not passed and "certificates of host keys" in message and len(asked) == 1
+    assert not passed and "certificates" in message and len(asked) == 1
 
 
 def test_a_name_that_is_excepted_is_not_known(machine: RemoteMachine, known: Path, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_machine_without_sftp_is_told_of(
     login.chmod(0o755)
     with RemoteMachine(tmp_path / "machine", settings=f"ForceCommand {login}") as machine:
         result = launcher.start(machine.target(), Reports())
-        assert not result.ok and "SFTP subsystem" in result.message, result.message
+        assert not result.ok and "SFTP" in result.message, result.message
         assert not any(machine.processes().values()) and not list(machine.state.glob("sessions/*/"))
     assert not remote_agents(queue)
 

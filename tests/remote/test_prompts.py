@@ -34,7 +34,7 @@ def test_no_other_kq_is_taken_than_the_one_that_was_named(
 ) -> None:
     """Though there is one where it is expected: somebody wants that version, or mistyped."""
     name, message = broken(checker, machine.target(kq_root="/no/such/kq"))
-    assert name == "Katana Queue" and "is not on 127.0.0.1 in /no/such/kq:" in message
+    assert name == "Katana Queue" and " 127.0.0.1 " in message and "/no/such/kq" in message
 
 
 @pytest.mark.parametrize("field", ["katana_root", "kq_root", "data_root"])
@@ -42,7 +42,7 @@ def test_folders_are_whole_paths(checker: RemoteLauncher, field: str) -> None:
     """A relative one would count from wherever a login begins. Those of Windows are whole as well."""
     RemoteHost(host="farm-w", **{field: r"D:\farm"}).check()
     RemoteHost(host="farm-w", **{field: r"\\share\farm"}).check()
-    with pytest.raises(BadInput, match=r"'rel/farm'.*absolute path"):
+    with pytest.raises(BadInput, match=r"'rel/farm'.*absolute"):
         RemoteHost(host="farm-w", **{field: "rel/farm"}).check()
 
 

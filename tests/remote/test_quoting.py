@@ -160,7 +160,7 @@ def test_no_drive_need_be_there_to_be_asked_about() -> None:
     """Join-Path fails on one that is not, and an SSH session has no letters of network drives."""
     connection = Windows(Output(3, "", ""))
     machine = on_windows(connection)
-    with pytest.raises(RemoteFailed, match="sees no network drive"):
+    with pytest.raises(RemoteFailed, match="network drive"):
         machine.find_kq()
     scripts = [(SCRIPTS / name).read_text() for name in ("StartAgents.ps1", "StopAgents.ps1")]
     code = [line for text in (*scripts, *connection.scripts) for line in text.splitlines()]
@@ -234,13 +234,13 @@ def test_no_word_of_a_program_ends_a_script() -> None:
 def test_the_pair_asks_nobody_for_a_missing_argument() -> None:
     """A mandatory parameter would: whoever runs it from another program would wait for ever."""
     text = OURS[0].read_text()
-    assert "Mandatory" not in text and "seven arguments are needed" in text
+    assert "Mandatory" not in text and "seven arguments" in text
 
 
 def test_a_command_line_too_long_for_windows_is_not_sent() -> None:
     """cmd would cut it off without a word."""
     connection = Windows()
-    with pytest.raises(RemoteFailed, match="too long for a command line"):
+    with pytest.raises(RemoteFailed, match="command line"):
         on_windows(connection).run_kq(["report", "x" * 4000])
     assert not connection.scripts
 

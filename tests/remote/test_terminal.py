@@ -110,7 +110,7 @@ def test_a_host_is_not_accepted_by_chance(terminal: Terminal, own_home: Path, ke
     terminal.await_text(r"\[y/N\] ")
     terminal.type(keys)
     assert terminal.end() == 1
-    assert "was not accepted" in terminal.shown and "Traceback" not in terminal.shown
+    assert "not accepted" in terminal.shown and "Traceback" not in terminal.shown
     assert not (own_home / ".ssh" / "known_hosts").exists()
 
 
@@ -133,7 +133,11 @@ def test_a_passphrase_is_given_up_by_ctrl_d(terminal: Terminal) -> None:
     terminal.await_text(r"Passphrase of .*: ")
     terminal.type("\x04")
     assert terminal.end() == 1
-    assert "its passphrase was not given" in terminal.shown and "Traceback" not in terminal.shown
+    assert (
+        "passphrase" in terminal.shown
+        and terminal.shown.count("Passphrase of") == 1
+        and "Traceback" not in terminal.shown
+    )
 
 
 def test_a_tunnel_that_connects_again_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

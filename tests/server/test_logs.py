@@ -66,7 +66,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
         (tmp_path / "logs" / f"{_host()}-{number}").write_text("in the way")
     with LiveQueue(tmp_path, 1) as queue:
         assert queue.await_job(queue.submit(*NOTHING)).state == "Completed"
-        until(lambda: queue.errors.count("cannot be written") == 2, "the sentences of guardian and server")
+        until(lambda: queue.errors.count(str(tmp_path / "logs")) == 2, "the messages of guardian and server")
 
 
 def _host() -> str:

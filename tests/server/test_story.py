@@ -49,5 +49,5 @@ def test_kq_log_prints_the_story_also_after_the_server_died(tmp_path: Path) -> N
         kill(queue.server_pid)
         after = until(lambda: queue.kq("log", "--story", job).stdout.splitlines(), "the story")
         assert len(after) == len(before)
-        assert "attempt failed" in after[2]
-        assert "attempt completed" in after[4]
+        assert Outcome.FAILED in after[2]
+        assert Outcome.COMPLETED in after[4]

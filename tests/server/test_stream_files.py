@@ -74,9 +74,9 @@ def test_a_log_is_written_to_a_file_of_ones_own_alone(tmp_path: Path) -> None:
         with pytest.raises(OSError):  # which one differs by what is in the way
             append_log(tmp_path / name, 0, b"over it")
     assert (tmp_path / "private").read_text() == "mine"
-    with pytest.raises(OSError, match="regular file"):
+    with pytest.raises(OSError, match="regular"):
         read_part(tmp_path / "pipe", 0)
-    with pytest.raises(OSError, match="regular file"):
+    with pytest.raises(OSError, match="regular"):
         IncomingFiles().take(tmp_path / "pipe", part(_BYTES, 0, _BYTES))
 
 

@@ -95,11 +95,11 @@ def test_from_the_first_check_to_the_last_stop(
     qtbot.mouseClick(dialog.check, LEFT)
     assert machine.host_fingerprint in answer(dialog, qtbot, "Accept")
     taken = settle(dialog, qtbot)
-    assert taken["Result"].endswith("is ready for Agents."), taken
+    assert "ready" in taken["Result"], taken
     qtbot.mouseClick(dialog.start, LEFT)
     taken = settle(dialog, qtbot)
     keep(dialog.grab(), "windows-dialog")
-    assert taken["Registration"] == "2 Agents have registered with the queue", taken
+    assert taken["Registration"].startswith("2 Agents "), taken
     dialog._copy()
     if os.environ.get("KQ_TEST_PICTURES"):
         text = QGuiApplication.clipboard().text()
@@ -116,7 +116,7 @@ def test_from_the_first_check_to_the_last_stop(
     keep(tab.grab(), "windows-agents")
     qtbot.mouseClick(dialog.stop, LEFT)
     taken = settle(dialog, qtbot)
-    assert taken["Result"].startswith("No Agent of this session"), taken
+    assert taken["Result"].startswith("No Agent"), taken
     until(lambda: not any(machine.processes().values()), "all to be gone", 300)
 
 
@@ -137,19 +137,19 @@ def test_by_the_tunnel_with_a_passphrase_until_the_host_key_changes(
     assert "Wrong" not in type_passphrase(dialog, qtbot, "wrong")
     assert "Wrong" in type_passphrase(dialog, qtbot, "schöne Worte", again=True)
     taken = settle(dialog, qtbot)
-    assert taken["Registration"] == "1 Agent has registered with the queue", taken
+    assert taken["Registration"].startswith("1 Agent "), taken
     _, _, picture = await_render(session.client, session.settings.data_root)
     assert picture.width() == 480
     qtbot.mouseClick(dialog.stop, LEFT)
     taken = settle(dialog, qtbot)
-    assert taken["Result"].startswith("No Agent of this session"), taken
+    assert taken["Result"].startswith("No Agent"), taken
     until(lambda: not any(machine.processes().values()), "all to be gone", 300)
     machine.close()
     machine.new_host_key()
     machine.start()
     qtbot.mouseClick(dialog.start, LEFT)
     taken = settle(dialog, qtbot)
-    assert "HAS CHANGED" in taken["Host key"], taken
+    assert "CHANGED" in taken["Host key"], taken
     assert not any(machine.processes().values())
 
 
