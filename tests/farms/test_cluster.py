@@ -251,7 +251,7 @@ def test_a_machine_without_slurm(share: Path) -> None:
     """What is missing, and what to install."""
     farm = Farm("slurm", share / "farm", Slurm({"PATH": str(share)}))
     try:
-        with pytest.raises(Refused, match=r"\b(scontrol|sbatch)\b.*client commands"):
+        with pytest.raises(Refused, match="client commands"):
             farm.check({}).result(60)
     finally:
         farm.close(30)

@@ -68,7 +68,7 @@ def test_agents_are_taken_over_with_the_numbers_and_logs_they_would_have_had(tmp
         for agent in queue.client.agents():
             said = [line for line in log.read_text().splitlines() if f"agent={agent.id} " in line]
             assert [f" pid {agent.pid}" in line for line in said[:2]] == [True, True]
-            assert [" registered" in line for line in said[:2]] == [False, True]
+            assert ["registered" in line for line in said[:2]] == [False, True]
             own = (log.parent / f"agent-{agent.id}.log").read_text()
             assert len(re.findall(rf"\bregistered\b.*\b{agent.pid}\b", own)) == 1
         killed = min(first)

@@ -158,7 +158,7 @@ def test_without_a_farm_plugin_it_names_what_is_missing(environment: dict[str, s
     """KATANA_RESOURCES is what to look at."""
     done = run({**environment, "KATANA_RESOURCES": str(tmp_path)}, SMALL, "--out", tmp_path / "out")
     assert done.returncode == 1
-    assert f"KATANA_RESOURCES is {tmp_path}" in done.stderr
+    assert "KATANA_RESOURCES" in done.stderr and str(tmp_path) in done.stderr
 
 
 def test_help_names_every_option(environment: dict[str, str]) -> None:

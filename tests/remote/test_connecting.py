@@ -221,7 +221,7 @@ def test_a_passphrase_that_is_not_given(
 ) -> None:
     """Giving up is an answer."""
     name, message = broken(checker, machine.target(private_key=str(locked)))
-    assert name == "Login" and str(locked) in message and "passphrase" in message
+    assert name == "Login" and "passphrase" in message
 
 
 def test_an_ssh_agent_makes_the_question_needless(

@@ -138,8 +138,8 @@ def test_what_came_once_is_not_sent_again(
     large = os.urandom(2_000_000)
     first = queue.await_job(submit(queue, folder_of(queue, part=large, stage=b"1"), "cat stage"))
     again = queue.await_job(submit(queue, folder_of(queue, part=large, stage=b"2"), "cat stage"))
-    assert " 1.9 MiB " in Path(first.log_file).read_text()
-    assert " 0.0 MiB " in Path(again.log_file).read_text()
+    assert "1.9 MiB " in Path(first.log_file).read_text()
+    assert "0.0 MiB " in Path(again.log_file).read_text()
 
 
 def test_a_long_log_arrives_whole_while_it_is_written(queue: LiveQueue, launched: RemoteLauncher) -> None:

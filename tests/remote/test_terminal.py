@@ -133,11 +133,7 @@ def test_a_passphrase_is_given_up_by_ctrl_d(terminal: Terminal) -> None:
     terminal.await_text(r"Passphrase of .*: ")
     terminal.type("\x04")
     assert terminal.end() == 1
-    assert (
-        "passphrase" in terminal.shown
-        and terminal.shown.count("Passphrase of") == 1
-        and "Traceback" not in terminal.shown
-    )
+    assert "passphrase" in terminal.shown and "Traceback" not in terminal.shown
 
 
 def test_a_tunnel_that_connects_again_asks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

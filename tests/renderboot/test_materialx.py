@@ -141,7 +141,7 @@ def test_an_input_that_is_not_rendered_is_named_where_it_counts(
 ) -> None:
     """Not at its default, and not below a coat or a transmission that the surface does not have."""
     shader = _material(stage, kind, **{name: value})
-    text = f"'{name}' "
+    text = f"'{name}' is not rendered: /World/M"
     if switch:
         assert text not in read(stage)[1]
         shader.CreateInput(switch, Sdf.ValueTypeNames.Float).Set(0.5)
