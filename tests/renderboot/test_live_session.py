@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 from host.renderboot.live.session import LiveRender
 from host.renderboot.live.state import LayerText, Update, encoded
+from host.renderboot.picture import Pixels
 from host.renderboot.pixel_stream import Shown
 from host.renderboot.renderers import load_renderer
+from host.renderboot.renderers.mitsuba.mitsuba_picture import MitsubaPicture
 from host.renderboot.report import Report
 from host.renderboot.threads import start_render_thread
 from tests.renderboot.test_live_scene import ARGUMENTS, a_stage
@@ -36,18 +43,47 @@ class Recorder:
             return self._came.wait_for(lambda: revision in self.revisions, LIMIT_S)
 
 
-def test_a_change_waits_for_no_thread_but_the_two_that_handle_it(tmp_path: Path) -> None:
-    """The main thread is away: each hand-over between threads would cost the time until a core is free."""
-    render = LiveRender(ARGUMENTS, load_renderer("mitsuba"), Report(), tmp_path / "picture")
+@contextmanager
+def rendering(folder: Path) -> Iterator[tuple[Recorder, Callable[[int], None]]]:
+    """What a live render without its main thread sends, and a call that changes its frame."""
+    render = LiveRender(ARGUMENTS, load_renderer("mitsuba"), Report(), folder / "picture")
     recorder = render._sender = Recorder()  # type: ignore[assignment]
     worker = start_render_thread(render._render)
-    stage = a_stage()
+    stage = a_stage()  # holds the layer
     layers = {"root": LayerText(stage.GetRootLayer().ExportToString())}
+
+    def change(revision: int) -> None:
+        render._on_update(encoded(Update(revision, root="root", layers=layers, frame=float(revision))))
+
     try:
-        for revision in range(1, 4):
-            render._on_update(encoded(Update(revision, root="root", layers=layers, frame=float(revision))))
-            assert recorder.wait_for(revision)
+        yield recorder, change
     finally:
         render._stop_worker(worker)
         worker.join(LIMIT_S)
+
+
+def test_a_change_waits_for_no_thread_but_the_two_that_handle_it(tmp_path: Path) -> None:
+    """The main thread is away: each hand-over between threads would cost the time until a core is free."""
+    with rendering(tmp_path) as (recorder, change):
+        for revision in range(1, 4):
+            change(revision)
+            assert recorder.wait_for(revision)
     assert recorder.revisions == sorted(recorder.revisions)
+
+
+def test_a_change_does_not_wait_for_the_denoiser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may take 100 ms to notice that it was cancelled; what it returns then is of the scene before."""
+    entered, left = threading.Event(), threading.Event()
+
+    def denoised(_self: MitsubaPicture, _is_cancelled: Callable[[], bool]) -> Pixels:
+        entered.set()
+        left.wait(LIMIT_S)
+        return np.ones((1, 1, 4), np.float32)
+
+    monkeypatch.setattr(MitsubaPicture, "denoised", denoised)
+    with rendering(tmp_path) as (recorder, change):
+        change(1)
+        assert entered.wait(LIMIT_S)
+        change(2)
+        assert recorder.wait_for(2)
+        left.set()

@@ -1,4 +1,4 @@
-"""A live render's threads: one receives updates, one renders, the main one waits for the end.
+"""A live render's threads: one receives updates, one renders, one denoises, the main one waits for the end.
 
 What to do next is decided in machine.py, never here; whichever thread has an event asks it at once.
 """
@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -97,6 +98,9 @@ class LiveRender:
         """The latest denoised picture of the scene as it is, and its samples per pixel."""
         self._may_denoise = True
         """False after the denoiser has failed."""
+        self._denoiser = ThreadPoolExecutor(1, "denoiser")
+        self._denoising_over = threading.Event()
+        """Set when the picture that is being denoised is finished, or is not wanted any more."""
         self._is_cancelling = False
         self._samples = 0
         self._memory = MemoryLimit(arguments.memory_limit)
@@ -123,6 +127,8 @@ class LiveRender:
                 self._report.error(str(error))
                 return error.exit_code
             finally:
+                self._denoising_over.set()
+                self._denoiser.shutdown()
                 self._sender.close()
 
     # --- The main thread ---
@@ -154,6 +160,7 @@ class LiveRender:
         return None
 
     def _cancel(self) -> None:
+        self._denoising_over.set()
         if self._picture:
             self._picture.cancel()
 
@@ -296,11 +303,20 @@ class LiveRender:
         return lambda: self._machine.refined(samples, took_s)
 
     def _denoise(self, picture: LivePicture) -> None:
-        """Keep the picture without its noise, if the scene's settings ask for that."""
-        if not self._may_denoise:
+        """Keep the picture without its noise, if the scene's settings ask for that.
+
+        A change does not wait for the denoiser, which only ends between its layers, up to 100 ms apart.
+        """
+        over = self._denoising_over = threading.Event()
+        if not self._may_denoise or self._is_cancelling:
             return
+        denoising = self._denoiser.submit(picture.denoised, over.is_set)
+        denoising.add_done_callback(lambda _: over.set())
+        over.wait()
+        if not denoising.done():
+            return  # cancelled: what it returns, soon, is not used
         try:
-            pixels = picture.denoised(lambda: self._is_cancelling)
+            pixels = denoising.result()
         except RenderBootError as error:
             # The pictures go on with their noise.
             self._may_denoise, self._denoised = False, None

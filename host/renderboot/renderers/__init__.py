@@ -36,7 +36,7 @@ class Picture(Protocol):
         """The picture so far: (height, width, 4), scene-linear, premultiplied."""
 
     def denoised(self, is_cancelled: Callable[[], bool]) -> Pixels | None:
-        """Return the picture without its noise. Call it on the render thread, between passes.
+        """Return the picture without its noise. Any thread, between passes; a later pass may overtake it.
 
         Args:
             is_cancelled: Called often, on any thread; True ends the work.
