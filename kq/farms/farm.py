@@ -32,7 +32,7 @@ __all__ = ["Farm"]
 
 _log = logging.getLogger("kq.farms")
 _LOCK_TIMEOUT_S = 30.0
-"""How long another desktop's change may take, which may wait for sbatch for 20 s."""
+"""How long a change waits for that of another desktop, by default; that may wait for sbatch for 20 s."""
 T = TypeVar("T")
 
 
@@ -246,9 +246,9 @@ class Farm:
         self._published.publish((), [job.kept.id])
 
     @contextmanager
-    def _changing(self, job: KnownJob, wait_s: float = _LOCK_TIMEOUT_S) -> Iterator[None]:
+    def _changing(self, job: KnownJob, wait_s: float | None = None) -> Iterator[None]:
         """Change a job, as it is on the share now, while no other process does. Raises Refused, NotFound."""
-        with sole_change(self._folder, wait_s):
+        with sole_change(self._folder, _LOCK_TIMEOUT_S if wait_s is None else wait_s):
             if not self._is_current(job):
                 raise NotFound(f"{self.title} has no job {job.kept.id} any more")
             yield
