@@ -114,6 +114,21 @@ def no_expected_farm() -> None:
         registration.expect("")
 
 
+@pytest.fixture(autouse=True)
+def no_held_keys() -> Iterator[None]:
+    """Release Ctrl or Shift after a test whose last click had them: for Qt they stay held until the next one.
+
+    A row that a later test selects would extend the selection, or be taken out of it.
+    """
+    yield
+    widgets = sys.modules.get("PySide6.QtWidgets")
+    if widgets is not None and widgets.QApplication.keyboardModifiers().value:
+        from PySide6.QtCore import Qt
+        from PySide6.QtTest import QTest
+
+        QTest.keyRelease(widgets.QWidget(), Qt.Key.Key_Shift)
+
+
 @pytest.fixture
 def data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty KQ_DATA_ROOT of the test's own, set in the environment too."""
