@@ -55,7 +55,7 @@ raise SystemExit(interactive.run(None, None, None))
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can handle")
 def test_a_signal_closes_it_without_a_question_and_unsaved_changes_are_kept(tmp_path: Path) -> None:
-    """At a shutdown nobody answers: a question would leave the desktop, and its renders, running."""
+    """At a shutdown a question stays unanswered, and would leave the desktop and its renders running."""
     environment = {
         **os.environ,
         "QT_QPA_PLATFORM": "offscreen",

@@ -100,15 +100,20 @@ def test_prototypes_may_lie_below_anything(stage: Usd.Stage, specifier: Sdf.Spec
     assert at(pixels, 0, 1.5) == pytest.approx([1, 1, 1])
 
 
-@pytest.mark.parametrize("how", ["visibility", "purpose"])
-def test_a_hidden_prototype_is_not_drawn(stage: Usd.Stage, how: str) -> None:
-    """A prototype's root counts like every other prim."""
+def _two_prototypes(stage: Usd.Stage) -> None:
+    """Blue spheres A, on the left, and B, before a white dome."""
     add_dome(stage)
     instancer = _scatter(stage, "/World/Scatter/A")
     for name in "AB":
         add_sphere(stage, f"/World/Scatter/{name}", radius=0.6).CreateDisplayColorAttr([(0, 0, 1)])
     instancer.GetPrototypesRel().SetTargets(["/World/Scatter/A", "/World/Scatter/B"])
     instancer.GetProtoIndicesAttr().Set([0, 1])
+
+
+@pytest.mark.parametrize("how", ["visibility", "purpose"])
+def test_a_hidden_prototype_is_not_drawn(stage: Usd.Stage, how: str) -> None:
+    """A prototype's root counts like every other prim."""
+    _two_prototypes(stage)
     hidden = UsdGeom.Imageable(stage.GetPrimAtPath("/World/Scatter/A"))
     if how == "visibility":
         hidden.MakeInvisible()
@@ -122,12 +127,7 @@ def test_a_hidden_prototype_is_not_drawn(stage: Usd.Stage, how: str) -> None:
 @pytest.mark.parametrize("how", ["over", "inactive"])
 def test_a_prototype_that_is_not_defined_is_not_drawn(stage: Usd.Stage, how: str) -> None:
     """And the instancer is named; its other prototype is drawn."""
-    add_dome(stage)
-    instancer = _scatter(stage, "/World/Scatter/A")
-    for name in "AB":
-        add_sphere(stage, f"/World/Scatter/{name}", radius=0.6).CreateDisplayColorAttr([(0, 0, 1)])
-    instancer.GetPrototypesRel().SetTargets(["/World/Scatter/A", "/World/Scatter/B"])
-    instancer.GetProtoIndicesAttr().Set([0, 1])
+    _two_prototypes(stage)
     if how == "over":
         stage.GetRootLayer().GetPrimAtPath("/World/Scatter/A").specifier = Sdf.SpecifierOver
     else:

@@ -149,8 +149,8 @@ def test_invalid_requests_come_back_as_errors(queue: LiveQueue) -> None:
         queue.client.stop_jobs([known, "nosuchjob"]).result(60)
     with pytest.raises(NotFound, match="task 4"):
         queue.client.start_tasks(known, [3]).result(60)
-    with pytest.raises(NotFound, match="nobody"):
-        queue.client.drain_agents(["nobody"]).result(60)
+    with pytest.raises(NotFound, match="absent"):
+        queue.client.drain_agents(["absent"]).result(60)
     with pytest.raises(BadInput, match="priority"):
         queue.client.set_priority([known], 10**9).result(60)
     with pytest.raises(BadInput, match="5000"):
