@@ -10,7 +10,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,10 @@ SCENE = ROOT / "resources" / "scenes" / "sample.usda"
 _AGENTS = 2
 THREADS = max((os.cpu_count() or 1) // _AGENTS, 1)
 """For the peer: as many as the queue gives a render on each of that many Agents."""
-_ROUNDS = 2
+Plan = dict[tuple[int, int], tuple[tuple[int, int, int], ...]]
+_PLAN: Plan = {(640, 360): ((1, 10, 4), (10, 2, 20), (30, 2, 60)), (1280, 720): ((1, 5, 4), (10, 2, 20))}
+"""By width and height: how many changes a second, in how many turns with the peer, how many in each."""
+_SMALL_PLAN: Plan = {(64, 36): ((10, 1, 3), (30, 1, 5))}
 _PASS_MS = 2500
 """The longest that a pass takes, with a margin."""
 _LIGHT_AT = (150.0, 300.0, 200.0)
@@ -61,9 +64,8 @@ _KINDS = (
 
 
 def run(*, small: bool) -> list[dict[str, object]]:
-    """Rows of milliseconds, for each kind of change and 1, 10 and 30 changes a second."""
-    size = (64, 36) if small else (640, 360)
-    plan = ((10, 3), (30, 5)) if small else ((1, 10), (10, 20), (30, 60))
+    """Rows of milliseconds, for each kind of change, size of the picture and changes a second."""
+    plan = _SMALL_PLAN if small else _PLAN
     os.environ["KATANA_RESOURCES"] = os.pathsep.join(str(ROOT / name) for name in ("plugins", "resources"))
     os.environ["KQ_NICE"] = "0"  # as the peer, or others on the machine would slow the render alone
     with tempfile.TemporaryDirectory(prefix="kq-live-") as name:
@@ -73,7 +75,7 @@ def run(*, small: bool) -> list[dict[str, object]]:
         desktop = Desktop(keeps_settings=False, asks=False)
         try:
             desktop.start()
-            return _measured(desktop, size, plan, Path(name))
+            return _measured(desktop, plan, Path(name))
         finally:
             desktop.window.close()
             desktop.close()
@@ -81,30 +83,43 @@ def run(*, small: bool) -> list[dict[str, object]]:
             _await_end()
 
 
-def _measured(
-    desktop: Desktop, size: tuple[int, int], plan: tuple[tuple[int, int], ...], folder: Path
-) -> list[dict[str, object]]:
-    _open_scene(size)
+def _measured(desktop: Desktop, plan: Plan, folder: Path) -> list[dict[str, object]]:
+    _open_scene()
     _until(_is_queue_ready)
     settle()
-    peer = _peer(size, folder)
+    peers = {}
+    for size in plan:
+        _resize(size)
+        peers[size] = _peer(folder)
     live = _Live(desktop)
     rows: list[dict[str, object]] = []
+    for size, rates in plan.items():
+        _resize(size)
+        rows += _clock_rows(live, peers[size], size, rates)
+    live.stop()
+    smallest = next(iter(plan))
+    _resize(smallest)
+    return [*rows, *_processor_rows(peers[smallest])]
+
+
+def _clock_rows(
+    live: _Live, peer: Peer, size: tuple[int, int], rates: Sequence[tuple[int, int, int]]
+) -> list[dict[str, object]]:
+    rows = []
     for kind, node, parameter in _KINDS:
-        for a_second, count in plan:
+        for a_second, turns, count in rates:
             spent_ms: list[float] = []
             peer_ms: list[float] = []
             first_ms: list[float] = []
-            # In turns: the load of other programs comes and goes.
-            for _ in range(_ROUNDS):
+            # In turns: the speed of the machine comes and goes, within seconds.
+            for _ in range(turns):
                 with live.paused():
                     first_ms += [peer.first_pass_ms() for _ in range(3)]
                     peer_ms += peer.latencies_ms(kind, a_second, count)
                 spent_ms += live.latencies_ms(active_scene().graph.node(node), parameter, a_second, count)
-            who = f"{kind}, {a_second} a second"
+            who = f"{size[0]} x {size[1]}: {kind}, {a_second} a second"
             rows.append(_row(_WHAT, who, spent_ms, peer_ms, first_ms))
-    live.stop()
-    return [*rows, *_processor_rows(peer)]
+    return rows
 
 
 def _row(
@@ -123,12 +138,10 @@ def _row(
     }
 
 
-def _peer(size: tuple[int, int], folder: Path) -> Peer:
+def _peer(folder: Path) -> Peer:
     stage = folder / "peer.usdc"
     cooking.export(cooking.cook(active_scene().graph, "Render", active_scene().frame), str(stage))
-    width, height = map(str, size)
-    asked = ["-geolib3OpTree", str(stage), "-width", width, "-height", height]
-    return Peer(parse(asked, {"KQ_THREADS": str(THREADS)}), _LIGHT_AT, _MOVED)
+    return Peer(parse(["-geolib3OpTree", str(stage)], {"KQ_THREADS": str(THREADS)}), _LIGHT_AT, _MOVED)
 
 
 def _processor_rows(peer: Peer) -> list[dict[str, object]]:
@@ -161,7 +174,13 @@ def _processor_rows(peer: Peer) -> list[dict[str, object]]:
     return rows
 
 
-def _open_scene(size: tuple[int, int]) -> None:
+def _resize(size: tuple[int, int]) -> None:
+    settings = active_scene().graph.node("RenderSettings")
+    settings.set_value("width", size[0])
+    settings.set_value("height", size[1])
+
+
+def _open_scene() -> None:
     project = usd_project(SCENE)
     graph = project.graph
     graph.disconnect(graph.node("RenderSettings"), "in")
@@ -181,8 +200,6 @@ def _open_scene(size: tuple[int, int]) -> None:
     graph.connect(last, graph.node("RenderSettings"))
     settings = graph.node("RenderSettings")
     settings.set_value("camera", "/cameras/Camera")
-    settings.set_value("width", size[0])
-    settings.set_value("height", size[1])
     settings.set_value("samples", 64)
     active_scene().open_project(project)
 

@@ -91,16 +91,12 @@ class Sensors:
 
 @contextmanager
 def translating(threads: int) -> Iterator[None]:
-    """Set mitsuba's thread count while a scene is translated. Raises RenderBootError for mitsuba's errors."""
-    # WORKAROUND: mitsuba has its pool unpack EXR textures while the caller only waits. With one thread
-    # there is no thread in the pool, and the wait never ends.
-    dr.set_thread_count(max(threads, 2))
+    """Set the thread count, for the render too. Raises RenderBootError where mitsuba refuses the scene."""
+    dr.set_thread_count(threads)
     try:
         yield
     except RuntimeError as error:
         raise RenderBootError(f"mitsuba refuses the scene: {_short(error)}.") from error
-    finally:
-        dr.set_thread_count(threads)
 
 
 def _coarse(settings: PictureSettings) -> PictureSettings:
