@@ -1,4 +1,4 @@
-"""Project rules beyond the linters: process control, plug-in imports, module docstrings, file length.
+"""Project rules beyond the linters: process control, plug-in imports, module docstrings.
 
 Reads source as a syntax tree; nothing is imported or run.
 """
@@ -15,15 +15,7 @@ from pathlib import Path
 
 from tools.tree import ROOT, python_files
 
-__all__ = ["findings", "longest_files", "opening", "plugin_imports", "process_control", "unfinished"]
-
-MAX_LINES = 450
-"""The most lines of a file; a longer one usually has more than one responsibility."""
-
-LONGER = {
-    "kq/messages.py": "declarations alone: the whole protocol in one place, as docs/protocol.md lists it",
-}
-"""Files that may be longer, each with its reason."""
+__all__ = ["findings", "opening", "plugin_imports", "process_control", "unfinished"]
 
 OURS = ("kq", "host", "plugins", "resources", "tools", "tests", "benchmarks")
 SHIPPED = ("kq", "host", "plugins", "tools")
@@ -56,12 +48,9 @@ def _all_findings(root: Path) -> Iterator[str]:
             yield f"{name}:{error.lineno}: {error.msg}"
             continue
         breaches = [*unfinished(source)]
-        if name.parts[0] in SHIPPED:
-            if name.as_posix() not in LONGER:
-                breaches += longest_files(source)
-            # errors.py draws the class tree in its docstring; a shelf item's docstring has lines for Katana.
-            if path.name != "errors.py" and "Shelves" not in name.parts:
-                breaches += opening(tree)
+        # errors.py draws the class tree in its docstring; a shelf item's docstring has lines for Katana.
+        if name.parts[0] in SHIPPED and path.name != "errors.py" and "Shelves" not in name.parts:
+            breaches += opening(tree)
         if name.parts[0] == "plugins":
             breaches += plugin_imports(tree)
         if name.parts[0] == "kq" and name.parts[1] != "process":
@@ -80,13 +69,6 @@ def opening(tree: ast.Module) -> Iterator[tuple[int, str]]:
         return
     if sum(bool(line.strip()) for line in text.splitlines()) > 3:
         yield 1, "the module's docstring has more than three lines"
-
-
-def longest_files(source: str) -> Iterator[tuple[int, str]]:
-    """A file has at most MAX_LINES lines."""
-    lines = source.count("\n")
-    if lines > MAX_LINES:
-        yield lines, f"{lines} lines; past {MAX_LINES} a file wants a second room"
 
 
 def unfinished(source: str) -> Iterator[tuple[int, str]]:
