@@ -191,10 +191,12 @@ QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::su
 QToolTip { background: %(panel)s; color: %(text)s; border: 1px solid %(raised)s; padding: 4px; }
 /* Qt paints the tray's message pale yellow whatever the palette. */
 QBalloonTip, QBalloonTip QLabel { color: #1e1e1e; }
-QCheckBox::indicator {
+QCheckBox::indicator, QAbstractItemView::indicator {
     width: 14px; height: 14px; border: 1px solid %(handle)s; border-radius: 3px; background: %(field)s;
 }
-QCheckBox::indicator:checked { border-color: %(accent)s; image: url("%(arrows)s/check.svg"); }
+QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {
+    border-color: %(accent)s; image: url("%(arrows)s/check.svg");
+}
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QCheckBox:focus { color: %(accent)s; }
 QLabel[role="dim"] { color: %(dim)s; }

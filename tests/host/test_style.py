@@ -13,6 +13,8 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
     QLabel,
+    QListWidget,
+    QListWidgetItem,
     QMenu,
     QSpinBox,
     QStyle,
@@ -110,6 +112,19 @@ def test_a_list_to_choose_from_shows_its_arrow_without_a_frame(
     image = box.grab().toImage()
     corner = QPoint(box.width() - 3, box.height() - 4)
     assert image.pixelColor(corner) == style.FIELD
+
+
+def test_an_unticked_box_of_a_list_is_seen(qapp: QApplication, qtbot: QtBot) -> None:
+    """Its border stands out from the list as that of a check box does from a panel."""
+    style.apply(qapp)
+    boxes = QListWidget()
+    qtbot.addWidget(boxes)
+    item = QListWidgetItem("", boxes)
+    item.setCheckState(Qt.CheckState.Unchecked)
+    boxes.resize(200, 100)
+    boxes.show()
+    ground = boxes.palette().color(boxes.backgroundRole()).lightness()
+    assert brightest(boxes, boxes.visualItemRect(item)) >= ground + 30
 
 
 def test_every_widget_is_styled_by_its_class(qapp: QApplication, qtbot: QtBot) -> None:
