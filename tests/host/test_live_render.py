@@ -21,6 +21,8 @@ from host.Katana import CatalogAPI
 from host.nodes.graph import Node
 from host.nodes.scene import active_scene
 from host.nodes.types import node_type
+from host.render_service import RenderMethod
+from host.renderboot.live.state import Update
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import graph_tab, monitor, open_small
 
@@ -167,6 +169,32 @@ def test_a_live_render_without_its_renderer_fails_once(make_desktop: MakeDesktop
     assert "cycles" in render.reason
     qtbot.waitUntil(lambda: "cycles" in monitor().message, timeout=LIMIT_MS)
     assert render.job_id == job_id
+
+
+def test_a_process_has_the_whole_scene_before_any_change_of_it(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change just after a restarted process has connected comes with all else. Its connection is a fake."""
+    desktop = make_desktop()
+    open_small(desktop, samples=4)
+    lives, pixels = desktop.lives, desktop.pixels
+    sent: list[Update] = []
+    monkeypatch.setattr(pixels, "send", lambda _number, update: sent.append(update))
+    render = Render("Render", "", RenderMethod.LIVE, 1.0, sequence_id=77)
+    desktop.renders.render_started.emit(render)
+    qtbot.waitUntil(lambda: lives.revision(render) == 1, timeout=LIMIT_MS)
+    lives.set_scale(render, 2)
+    assert sent == []
+    pixels.stream_begun.emit(77)
+    lives.set_scale(render, 4)
+    pixels.stream_ended.emit(77)
+    lives.set_scale(render, 8)
+    pixels.stream_begun.emit(77)
+    first, change, again = sent
+    assert (first.scale, change.scale, again.scale) == (2, 4, 8)
+    assert first.root and first.layers
+    assert change.root is None and not change.layers
+    assert (again.root, again.layers) == (first.root, first.layers)
 
 
 def test_two_live_renders_side_by_side(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
