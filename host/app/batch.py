@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from .submission import at_home
 
 _log = logging.getLogger("Katana.Batch")
 _MAX_FRAMES = 100_000
+_POLL_INTERVAL_S = 0.05
 _RANGE = re.compile(r"(-?\d+)(?:-(-?\d+))?")
 
 
@@ -132,7 +134,10 @@ def _run(arguments: list[str]) -> int:
     render = subprocess.Popen(arguments, env={**os.environ, **session.render_environment()})
     before = signal.signal(signal.SIGTERM, lambda *_: render.terminate())
     try:
-        return render.wait()
+        # Not wait(): a signal that comes just before it would be handled only after it.
+        while (code := render.poll()) is None:
+            time.sleep(_POLL_INTERVAL_S)
+        return code
     except KeyboardInterrupt:
         render.terminate()
         return render.wait()

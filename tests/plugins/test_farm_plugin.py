@@ -117,13 +117,15 @@ def test_a_render_is_stopped_by_its_renderers_own_signal(
 
     monkeypatch.setattr(Nodes2DAPI, "GetRenderTerminationSignal", termination_signal)
     code = (
-        "import signal, sys\n"
+        "import os, signal, time\n"
         "def told(number, _frame):\n"
-        "    print('told', signal.Signals(number).name, flush=True)\n"
-        "    sys.exit()\n"
+        # Not print(): it refuses to run within the one below.
+        "    os.write(1, f'told {signal.Signals(number).name}\\n'.encode())\n"
+        "    os._exit(0)\n"
         "for name in ('SIGUSR1', 'SIGINT', 'SIGTERM'): signal.signal(getattr(signal, name), told)\n"
         "print('rendering', flush=True)\n"
-        "while True: signal.pause()"
+        # Not pause(): a signal that comes just before it is handled only after it, so never.
+        "while True: time.sleep(0.05)"
     )
     job_id = farm.submitJob(request(python(code, "-renderMethodType", "diskRender", "-renderer", "dl")))
     assert asked == ["dl"]
@@ -132,7 +134,7 @@ def test_a_render_is_stopped_by_its_renderers_own_signal(
         path = farm.getRenderLogFilename(job_id)
         return Path(path).read_text() if path and Path(path).exists() else ""
 
-    until(lambda: "rendering" in log(), "the renderer's line")
+    until(lambda: "rendering\n" in log(), "the renderer's line")
     farm.stopJob(job_id)
     wait_for(session, farm, job_id, State.kCancelled)
     assert [line for line in log().splitlines() if line.startswith("told")] == [f"told {first}"]
@@ -361,7 +363,8 @@ def test_a_render_is_asked_by_its_renderers_signal(farm: Any, session: Session, 
         "def finish(number, frame):\n"
         "    open(sys.argv[1], 'w').write(signal.Signals(number).name); sys.exit(1)\n"
         "signal.signal(signal.SIGINT, finish); signal.signal(signal.SIGTERM, finish)\n"
-        "print('up', flush=True); time.sleep(600)"
+        "print('up', flush=True)\n"
+        "while True: time.sleep(0.05)"
     )
     told = tmp_path / "told"
     job_id = farm.submitJob(request(python(code, str(told), "-renderer", "prman")))

@@ -169,7 +169,7 @@ def test_the_exr_says_what_it_shows(red_ball: Path, tmp_path: Path) -> None:
 
 
 def test_an_exr_texture_is_read_by_a_render_that_has_one_thread(tmp_path: Path) -> None:
-    """mitsuba leaves the unpacking to its pool, in which one thread is nobody: it would wait for ever."""
+    """mitsuba itself would wait for ever for its thread pool, which has no thread then."""
     write_exr(tmp_path / "green.exr", np.full((40, 40, 4), (0.0, 0.8, 0.0, 1.0), np.float32))
     stage = new_stage()
     add_camera(stage)

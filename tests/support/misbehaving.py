@@ -30,7 +30,7 @@ def note(text: str) -> None:
 def sleep_on() -> None:
     end = time.monotonic() + LIFETIME_S
     while time.monotonic() < end:
-        time.sleep(60.0)
+        time.sleep(0.1)  # a signal that comes just before a sleep is handled only after it
 
 
 def sleep_alone() -> None:

@@ -21,11 +21,12 @@ def _in_order(commands: list[str]) -> list[str]:
     if len(commands) == 1:
         return shlex.split(commands[0])
     program = (
-        "import json, signal, subprocess, sys\n"
+        "import json, signal, subprocess, sys, time\n"
         "for command in json.loads(sys.argv[1]):\n"
         "    child = subprocess.Popen(command)\n"
         "    signal.signal(signal.SIGTERM, lambda *_: child.terminate())\n"
-        "    if child.wait(): sys.exit(child.returncode)\n"
+        "    while child.poll() is None: time.sleep(0.05)\n"
+        "    if child.returncode: sys.exit(child.returncode)\n"
     )
     return [sys.executable, "-c", program, json.dumps([shlex.split(each) for each in commands])]
 
