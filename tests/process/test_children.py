@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import select
 import signal
@@ -38,6 +39,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands ar
 
 def _open_descriptors() -> set[str]:
     """The numbers of those that are open. What earlier tests left may be closed at any time."""
+    gc.collect()
     return {each.name for each in Path("/dev/fd").iterdir()}
 
 
@@ -131,12 +133,17 @@ def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
 def test_a_hundred_renders_leave_no_descriptor_behind(tmp_path: Path) -> None:
     """Neither of those that ran nor of those that could not be started."""
     with (tmp_path / "log").open("wb") as log:
-        before = _open_descriptors()
-        for _ in range(100):
+
+        def run_both() -> None:
             child = spawn_render(["true"], cwd="/", environment=os.environ, log=log.fileno())
             assert wait(child).code == 0
             with pytest.raises(BadInput):
                 spawn_render(["/nowhere"], cwd="/", environment=os.environ, log=log.fileno())
+
+        run_both()  # the first opens what all share
+        before = _open_descriptors()
+        for _ in range(100):
+            run_both()
         assert not _open_descriptors() - before
 
 
@@ -264,9 +271,14 @@ def test_a_lifeline_ends_with_its_holder(tmp_path: Path) -> None:
 
 def test_a_service_that_cannot_be_started_leaves_no_pipe_behind() -> None:
     """Neither end of the lifeline stays open."""
+
+    def fail() -> None:
+        with pytest.raises(BadInput):
+            spawn_service(["/nowhere"], environment=os.environ, stdin=LIFELINE)
+
+    fail()  # the first opens what all share
     before = _open_descriptors()
-    with pytest.raises(BadInput):
-        spawn_service(["/nowhere"], environment=os.environ, stdin=LIFELINE)
+    fail()
     assert not _open_descriptors() - before
 
 
