@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import select
 import signal
@@ -37,10 +36,36 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands are POSIX ones")
 
 
-def _open_descriptors() -> set[str]:
-    """The numbers of those that are open. What earlier tests left may be closed at any time."""
+_COUNT = """
+import gc, os, sys
+import pytest
+from kq.errors import BadInput
+from kq.process import LIFELINE, spawn_render, spawn_service
+from tests.process.running import wait
+
+def count():
     gc.collect()
-    return {each.name for each in Path("/dev/fd").iterdir()}
+    return len(os.listdir("/dev/fd"))
+
+def once():
+    {code}
+
+once()  # the first opens what all share
+before = count()
+for _ in range(100):
+    once()
+print(count() - before)
+"""
+
+
+def _descriptors_left(code: str) -> int:
+    """How many more are open after a hundred runs of `code` in a process where no other test left any."""
+    program = _COUNT.format(code=code.replace("\n", "\n    "))
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=with_path(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such score")
@@ -130,21 +155,14 @@ def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
     assert run(["/usr/bin/env"], tmp_path, {"PATH": "/bin", "ONE": "ü"})[1] == "PATH=/bin\nONE=ü\n"
 
 
-def test_a_hundred_renders_leave_no_descriptor_behind(tmp_path: Path) -> None:
+def test_a_hundred_renders_leave_no_descriptor_behind() -> None:
     """Neither of those that ran nor of those that could not be started."""
-    with (tmp_path / "log").open("wb") as log:
-
-        def run_both() -> None:
-            child = spawn_render(["true"], cwd="/", environment=os.environ, log=log.fileno())
-            assert wait(child).code == 0
-            with pytest.raises(BadInput):
-                spawn_render(["/nowhere"], cwd="/", environment=os.environ, log=log.fileno())
-
-        run_both()  # the first opens what all share
-        before = _open_descriptors()
-        for _ in range(100):
-            run_both()
-        assert not _open_descriptors() - before
+    code = """\
+child = spawn_render(["true"], cwd="/", environment=os.environ, log=sys.stderr.fileno())
+assert wait(child).code == 0
+with pytest.raises(BadInput):
+    spawn_render(["/nowhere"], cwd="/", environment=os.environ, log=sys.stderr.fileno())"""
+    assert _descriptors_left(code) == 0
 
 
 UNUSABLE = {
@@ -271,15 +289,10 @@ def test_a_lifeline_ends_with_its_holder(tmp_path: Path) -> None:
 
 def test_a_service_that_cannot_be_started_leaves_no_pipe_behind() -> None:
     """Neither end of the lifeline stays open."""
-
-    def fail() -> None:
-        with pytest.raises(BadInput):
-            spawn_service(["/nowhere"], environment=os.environ, stdin=LIFELINE)
-
-    fail()  # the first opens what all share
-    before = _open_descriptors()
-    fail()
-    assert not _open_descriptors() - before
+    code = """\
+with pytest.raises(BadInput):
+    spawn_service(["/nowhere"], environment=os.environ, stdin=LIFELINE)"""
+    assert _descriptors_left(code) == 0
 
 
 def test_a_services_streams_go_where_they_were_sent(tmp_path: Path) -> None:

@@ -277,13 +277,13 @@ def test_a_nurbs_patch_is_drawn(stage: Usd.Stage) -> None:
 
 
 def test_a_large_patch_holds_only_what_it_needs() -> None:
-    """60 by 60 control points: a share of every point in every sample would take 4 GB."""
+    """120 by 120 control points: a share of every point in every sample would take 60 GB."""
     stage = new_stage()
     patch = UsdGeom.NurbsPatch.Define(stage, "/World/Patch")
-    side = np.linspace(-1, 1, 60)
+    side = np.linspace(-1, 1, 120)
     patch.CreatePointsAttr([Gf.Vec3f(x, y, 0) for y in side for x in side])
     for letter in "UV":
-        getattr(patch, f"Create{letter}VertexCountAttr")(60)
+        getattr(patch, f"Create{letter}VertexCountAttr")(120)
         getattr(patch, f"Create{letter}OrderAttr")(4)
     part = read(stage)[0].root.meshes[0]
     assert part.bounds[0] == pytest.approx([-1, -1, 0])
