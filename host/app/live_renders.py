@@ -40,9 +40,6 @@ class _Live:
     render: Render
     feed: LiveFeed = field(default_factory=LiveFeed)
     state: Update | None = None
-    is_connected: bool = False
-    has_state: bool = False
-    """Whether the connected process was sent `state`: else an update of a part of it would be an error."""
     revision: int = 0
     cook_problem: str = ""
     render_problem: str = ""
@@ -71,7 +68,7 @@ class LiveRenders(QObject):
         self._pixels = pixels
         self._lives: dict[int, _Live] = {}
         self._sending = threading.Lock()
-        """For the state, the revision and the connection of each render."""
+        """For the state and the revision of each render."""
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="live-cooking", daemon=True)
         self._thread.start()
@@ -84,7 +81,6 @@ class LiveRenders(QObject):
         renders.render_started.connect(self._on_render_started)
         renders.render_changed.connect(self._on_render_changed)
         pixels.stream_begun.connect(self._on_stream_begun)
-        pixels.stream_ended.connect(self._on_stream_ended)
         pixels.shown_received.connect(self._on_shown)
         active_scene().observe(self._on_scene_changed)
         active_scene().observe_graph(self._on_graph_changed)
@@ -262,23 +258,15 @@ class LiveRenders(QObject):
         self.sent.emit(live.render.sequence_id, live.revision)
 
     def _pass_on(self, live: _Live, update: Update) -> None:
-        """Send the process an update, or all of the state if it has none. Under `_sending`."""
-        if live.is_connected and live.state is not None and live.state.root is not None:
-            self._pixels.send(live.render.sequence_id, update if live.has_state else live.state)
-            live.has_state = True
+        """Send the process an update, or the whole state if it has none yet. Under `_sending`."""
+        if live.state is not None and live.state.root is not None:
+            self._pixels.send(live.render.sequence_id, update, live.state)
 
     def _on_stream_begun(self, number: int) -> None:
         live = self._lives.get(number)
         if live is not None:
             with self._sending:
-                live.is_connected, live.has_state = True, False
                 self._pass_on(live, Update())
-
-    def _on_stream_ended(self, number: int) -> None:
-        live = self._lives.get(number)
-        if live is not None:
-            with self._sending:
-                live.is_connected = False
 
     def _on_shown(self, number: int, shown: Shown) -> None:
         live = self._lives.get(number)

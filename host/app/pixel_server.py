@@ -77,15 +77,19 @@ class PixelServer(QObject):
             self._tokens[sequence_id] = token
         return token
 
-    def send(self, sequence_id: int, update: Update) -> None:
+    def send(self, sequence_id: int, update: Update, state: Update) -> None:
         """Queue an update for a live render, merged with any that is not yet sent. Any thread; never waits.
 
-        Ignored where the render is not connected: the caller sends the full state on `stream_begun`.
+        Ignored where the render is not connected: the caller sends its state on `stream_begun`.
+
+        Args:
+            update: what has changed.
+            state: the whole scene with the update; sent instead of it as a connection's first.
         """
         with self._lock:
             outbox = self._outboxes.get(sequence_id)
         if outbox is not None:
-            outbox.put(update)
+            outbox.put(update, state)
 
     def close(self) -> None:
         """Close the listener and all connections; wait up to 2 s for each thread."""
@@ -219,15 +223,20 @@ class _Outbox:
         self._connection = connection
         self._changed = threading.Condition()
         self._update: Update | None = None
+        self._has_state = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def put(self, update: Update) -> None:
-        """Merge `update` into the pending one and wake the thread. Any thread; never waits for the socket."""
+    def put(self, update: Update, state: Update) -> None:
+        """Merge `update` into the pending one and wake the thread. Any thread; never waits for the socket.
+
+        The first one is replaced by `state`: a new process cannot apply a part of a scene that it has not.
+        """
         with self._changed:
             if self._closed:
                 return
-            self._update = merged(self._update, update)
+            self._update = merged(self._update, update) if self._has_state else state
+            self._has_state = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live-updates-out", daemon=True)
                 self._thread.start()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -22,7 +24,8 @@ from host.nodes.graph import Node
 from host.nodes.scene import active_scene
 from host.nodes.types import node_type
 from host.render_service import RenderMethod
-from host.renderboot.live.state import Update
+from host.renderboot.live.state import Update, decoded
+from host.renderboot.pixel_stream import PROTOCOL, Message, encoded, parse_address, read_message
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import graph_tab, monitor, open_small
 
@@ -45,6 +48,20 @@ class Pictures(QObject):
 
     def _on_picture(self, desktop: Desktop, number: int) -> None:
         self.revision, self.image = self._announced, desktop.pictures.image(number)
+
+
+def connected(address: str, token: str) -> socket.socket:
+    """Return the connection of the process of render 77."""
+    connection = socket.create_connection(parse_address(address), LIMIT_MS / 1000)
+    hello = {"protocol": PROTOCOL, "sequenceID": 77, "token": token}
+    connection.sendall(encoded(Message.HELLO, json.dumps(hello).encode()))
+    return connection
+
+
+def next_update(connection: socket.socket) -> Update:
+    kind, content = read_message(connection)
+    assert kind == Message.UPDATE
+    return decoded(content)
 
 
 def trigger_live(node: str) -> None:
@@ -172,28 +189,46 @@ def test_a_live_render_without_its_renderer_fails_once(make_desktop: MakeDesktop
 
 
 def test_a_process_has_the_whole_scene_before_any_change_of_it(
-    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    make_desktop: MakeDesktop, qtbot: QtBot
 ) -> None:
-    """A change just after a restarted process has connected comes with all else. Its connection is a fake."""
+    """A change that comes as a restarted process has just connected is not sent before the scene.
+
+    Each process is only its connection here.
+    """
     desktop = make_desktop()
     open_small(desktop, samples=4)
     lives, pixels = desktop.lives, desktop.pixels
-    sent: list[Update] = []
-    monkeypatch.setattr(pixels, "send", lambda _number, update: sent.append(update))
+    token = pixels.admit(77)
     render = Render("Render", "", RenderMethod.LIVE, 1.0, sequence_id=77)
     desktop.renders.render_started.emit(render)
     qtbot.waitUntil(lambda: lives.revision(render) == 1, timeout=LIMIT_MS)
     lives.set_scale(render, 2)
-    assert sent == []
-    pixels.stream_begun.emit(77)
-    lives.set_scale(render, 4)
-    pixels.stream_ended.emit(77)
-    lives.set_scale(render, 8)
-    pixels.stream_begun.emit(77)
-    first, change, again = sent
-    assert (first.scale, change.scale, again.scale) == (2, 4, 8)
-    assert first.root and first.layers
-    assert change.root is None and not change.layers
+
+    with qtbot.waitSignal(pixels.stream_begun, timeout=LIMIT_MS):
+        process = connected(pixels.address, token)
+    with process:
+        first = next_update(process)
+        lives.set_scale(render, 4)
+        change = next_update(process)
+    assert first.scale == 2 and first.root and first.layers
+    assert change.scale == 4 and change.root is None and not change.layers
+
+    # No event is handled from here: neither that the connection has ended, nor that there is another.
+    with connected(pixels.address, token) as process:
+        sent = threading.Event()
+
+        def change_often() -> None:
+            while not sent.wait(0.02):
+                lives.set_scale(render, 8)
+
+        changing = threading.Thread(target=change_often)
+        changing.start()
+        try:
+            again = next_update(process)
+        finally:
+            sent.set()
+            changing.join()
+    assert again.scale == 8
     assert (again.root, again.layers) == (first.root, first.layers)
 
 
