@@ -161,7 +161,9 @@ def _processor_rows(peer: Peer) -> list[dict[str, object]]:
         layers = {key: LayerText(each["text"], tuple(each["beneath"])) for key, each in answer.layers.items()}
         _, picture = scene.updated(decoded(encoded(Update(1, root=answer.root, layers=layers, frame=1.0))))
         picture.render_preview()
-        png(picture.preview_pixels())
+        pixels = picture.preview_pixels()
+        assert pixels is not None
+        png(pixels)
         spent_ms = (time.process_time() - begin_s) * 1000
         cook.prepare_next()
         return spent_ms

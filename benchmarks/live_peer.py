@@ -84,7 +84,9 @@ class Peer:
             self._changes[change]()
             self._scene.parameters_changed()
         self._picture.render_preview()
-        png(self._picture.preview_pixels())
+        pixels = self._picture.preview_pixels()
+        assert pixels is not None
+        png(pixels)
 
     def _recolour(self) -> None:
         for look in self._looks:

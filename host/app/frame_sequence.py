@@ -28,6 +28,8 @@ MAX_FRAMES = 100_000
 
 _PART = re.compile(r"\s*(-?\d{1,7})\s*(?:-\s*(-?\d{1,7})\s*(?:x\s*(\d{1,7})\s*)?)?")
 _FIELD = re.compile(r"\{frame(?::0(\d)d)?\}")
+_MAX_DIGITS = 9
+"""As many as a placeholder of the queue may have."""
 _DIGITS = re.compile(r"#+|%0?(\d)?d")
 
 
@@ -128,7 +130,8 @@ def frame_pattern(output: str) -> str:
     """Return `output` with `####` or `%04d` in its file name replaced by the placeholder `{frame:04d}`.
 
     Raises:
-        FrameError: it is empty, or its name has no place for the frame: all frames would go to one file.
+        FrameError: it is empty, has too many digits, or has no place for the frame: all frames would go to
+            one file.
     """
     if not output.strip():
         raise FrameError(
@@ -138,6 +141,8 @@ def frame_pattern(output: str) -> str:
 
     def placeholder(match: re.Match[str]) -> str:
         width = _width(match)
+        if width > _MAX_DIGITS:
+            raise FrameError(f"Output “{name}” has {width} frame digits: write {_MAX_DIGITS} or fewer.")
         return f"{{frame:0{width}d}}" if width > 1 else "{frame}"
 
     pattern, count = _DIGITS.subn(placeholder, name)

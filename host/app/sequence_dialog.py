@@ -28,9 +28,11 @@ class SequenceDialog(QDialog):
 
     Args:
         node: name of the Render node.
+        farm: title of the farm that it is sent to.
         output: path in the node's Output parameter.
         current: the current frame.
-        working: first and last frame of the working range.
+        working: first and last frame of the working range; the last one may be before the first.
+        parent: the window that it belongs to.
 
     Signals:
         requested: the FrameRequest, when the artist accepts the dialog.
@@ -51,26 +53,23 @@ class SequenceDialog(QDialog):
         self.setWindowTitle(f"Disk Render Frames of {node} – {farm}")
         self._output = output
         first, last = working
-        self.frames = QLineEdit(f"{first}-{last}" if last > first else str(first), self)
+        whole = f"{first}-{last}" if last > first else str(first)
+        self.frames = QLineEdit(whole, self)
         self.frames.setMinimumWidth(220)
         self.frames.setToolTip("For example 1-10, 20, 30-45x2")
         self.presets = QComboBox(self)
         for title, text in (
             ("Presets", ""),
             ("Current Frame", str(current)),
-            ("In/Out", f"{first}-{last}"),
+            ("In/Out", whole),
             ("First/Middle/Last", ",".join(str(each) for each in sorted({first, (first + last) // 2, last}))),
         ):
             self.presets.addItem(title, text)
         self.presets.activated.connect(self._on_preset)
-        self.step = _number(1, 1000, "Of ranges that name none: 2 renders every other frame", self)
-        self.per_task = _number(
-            1,
-            1000,
-            "Frames that one process renders in turn, with the renderer loaded once",
-            self,
-        )
-        self.priority = _number(0, 1000, "A job with a higher priority starts earlier", self, -1000)
+        self.step = _number(1, 1, 1000, "Step of ranges that give none: 2 renders every other frame", self)
+        per_task = "Frames that one process renders in turn, with the renderer loaded once"
+        self.per_task = _number(1, 1, 1000, per_task, self)
+        self.priority = _number(0, -1000, 1000, "A job with a higher priority starts earlier", self)
         self.order = QComboBox(self)
         for order in Order:
             self.order.addItem(order.value, order)
@@ -150,9 +149,9 @@ class SequenceDialog(QDialog):
         self.accept()
 
 
-def _number(value: int, most: int, hint: str, parent: QWidget, least: int = 1) -> QSpinBox:
+def _number(value: int, minimum: int, maximum: int, hint: str, parent: QWidget) -> QSpinBox:
     field = QSpinBox(parent)
-    field.setRange(least, most)
+    field.setRange(minimum, maximum)
     field.setValue(value)
     field.setToolTip(hint)
     align_number(field)

@@ -18,7 +18,7 @@ import msgspec
 from ..errors import BadInput, Refused
 from ..plain_text import quoted
 from ..records import JobSpec
-from .paths import BundlePaths
+from .paths import ASSETS_IN_BUNDLE, SCENE_IN_BUNDLE, BundlePaths
 from .template import RUNNER, asset_references, parameter_values, template
 from .variables import choose_variables
 
@@ -93,10 +93,10 @@ def write_bundle(
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         draft.mkdir(parents=True)
-        copied = [(Path(source), draft / "assets" / to) for source, to in paths.assets.items()]
+        copied = [(Path(source), draft / ASSETS_IN_BUNDLE / to) for source, to in paths.assets.items()]
         if scene is not None:
-            copied += _scene_files(scene, draft / "scene", set(pictures))
-            (draft / "scene").mkdir()
+            copied += _scene_files(scene, draft / SCENE_IN_BUNDLE, set(pictures))
+            (draft / SCENE_IN_BUNDLE).mkdir()
         size = sum(_copy(source, target) for source, target in copied)
         documents = {
             "template": template(
@@ -114,7 +114,7 @@ def write_bundle(
         raise Refused(f"the bundle cannot be written: {error.filename}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    has_stage = any((folder / "scene").glob("*.usd*"))
+    has_stage = any((folder / SCENE_IN_BUNDLE).glob("*.usd*"))
     return WrittenBundle(
         folder,
         len(copied),

@@ -15,9 +15,12 @@ from ..errors import BadInput
 from ..plain_text import quoted
 from ..records import JobSpec
 
-__all__ = ["ASSETS", "SCENE", "BundlePaths"]
+__all__ = ["ASSETS", "ASSETS_IN_BUNDLE", "OUTPUT", "SCENE", "SCENE_IN_BUNDLE", "BundlePaths"]
 
-SCENE, ASSETS = "SceneFolder", "AssetFolder"
+SCENE, ASSETS, OUTPUT = "SceneFolder", "AssetFolder", "OutputFolder"
+"""Names of the template's parameters; of OUTPUT a number follows from the second on."""
+SCENE_IN_BUNDLE, ASSETS_IN_BUNDLE = "scene", "assets"
+"""Folders in the bundle, the defaults of these parameters."""
 _FRAME = re.compile(r"\{(?:frame|start|end|step)(?::0?[1-9]d)?\}|#+|%(?:0[1-9])?d")
 _HEAD = re.compile(r"(--?[\w.-]+=)(.*)", re.DOTALL)
 _OURS = "{Param."
@@ -126,7 +129,7 @@ class BundlePaths:
         for parameter, known in self.outputs.items():
             if known == folder:
                 return f"{_OURS}{parameter}}}/{name}"
-        parameter = _numbered("OutputFolder", len(self.outputs))
+        parameter = _numbered(OUTPUT, len(self.outputs))
         self.outputs[parameter] = folder
         return f"{_OURS}{parameter}}}/{name}"
 

@@ -10,20 +10,23 @@ import math
 import re
 import sys
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..frame_ranges import join_ranges, parse_frames
+from ..frame_ranges import parse_frames, stepped_ranges
 from ..plain_text import one_line
 from ..records import JobSpec
-from .paths import ASSETS, SCENE, BundlePaths
+from .paths import ASSETS, ASSETS_IN_BUNDLE, OUTPUT, SCENE, SCENE_IN_BUNDLE, BundlePaths
 
 __all__ = ["RUNNER", "asset_references", "parameter_values", "template"]
 
 RUNNER = Path(__file__).resolve().parents[2] / "resources" / "openjd" / "run_task.py"
-OUTPUT_IN_BUNDLE = "output"
+_NOTICE_S = 30
+"""How long a render that is cancelled may take to write its picture before it is killed."""
 _MAX_NAME = 128
-_MAX_VALUE = 1024
+_MAX_DEFAULT = 1024
+"""OpenJD: the longest default value of a parameter."""
 _MIB = 2**20
 Document = dict[str, Any]
 
@@ -34,7 +37,7 @@ def template(
     """`template.json`.
 
     Args:
-        description: where the job comes from.
+        description: where the job comes from, for people.
         spec, paths: the job, and what stands for its paths.
         runner: the text of RUNNER.
         has_scene: whether the bundle has the scene's folder.
@@ -48,11 +51,11 @@ def template(
     arguments = ["-I", "{{Task.File.Run}}", "{{Task.File.Job}}"]
     if frames:
         arguments.append("Frame={{Task.Param.Frame}}")
-    arguments += [f"{name}={{{{Param.{name}}}}}" for name in passed]
+    arguments += [f"{name}={_reference(name)}" for name in passed]
     run: Document = {
-        "command": "{{Param.Python}}",
+        "command": _reference("Python"),
         "args": arguments,
-        "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": 30},
+        "cancelation": {"mode": "NOTIFY_THEN_TERMINATE", "notifyPeriodInSeconds": _NOTICE_S},
     }
     if spec.timeout_s:
         run["timeout"] = math.ceil(spec.timeout_s)
@@ -65,7 +68,7 @@ def template(
     }
     made: Document = {
         "specificationVersion": "jobtemplate-2023-09",
-        "name": _plain(spec.name)[:_MAX_NAME],
+        "name": _plain(spec.name)[:_MAX_NAME] or "Render",
         "description": f"{_plain(description)[:_MAX_NAME]}, exported from Katana Queue",
         "parameterDefinitions": definitions,
         "steps": [step],
@@ -76,8 +79,7 @@ def template(
 def parameter_values(spec: JobSpec, paths: BundlePaths) -> Document:
     """`parameter_values.json`: what the job had, where a template cannot say so."""
     values: Document = dict(paths.outputs)
-    if spec.retries:
-        values["deadline:maxRetriesPerTask"] = spec.retries
+    values["deadline:maxRetriesPerTask"] = spec.retries  # also 0: Deadline Cloud's own default is higher
     if spec.max_parallel:
         values["deadline:maxWorkerCount"] = spec.max_parallel
     return {"parameterValues": [{"name": name, "value": value} for name, value in values.items()]}
@@ -95,11 +97,14 @@ def asset_references(paths: BundlePaths) -> Document:
 
 
 def _frames(spec: JobSpec) -> str:
-    """The frames as OpenJD writes them, `1-9:2,20`; empty where the commands do not depend on them."""
+    """The frames as OpenJD writes them, `1-9:2,20`; empty where the commands do not depend on them.
+
+    Ascending, as OpenJD runs them: it refuses ranges that overlap, such as odd frames and then even ones.
+    """
     if not spec.frames.strip() or not any("{" in text for command in spec.commands for text in command):
         return ""
     parts = []
-    for each in join_ranges(parse_frames(spec.frames)):
+    for each in stepped_ranges(sorted(chain.from_iterable(parse_frames(spec.frames)))):
         step = f":{each.step}" if each.step > 1 else ""
         parts.append(f"{each[0]}-{each[-1]}{step}" if len(each) > 1 else str(each[0]))
     return ",".join(parts)
@@ -108,7 +113,8 @@ def _frames(spec: JobSpec) -> str:
 def _task_parameter(spec: JobSpec, frames: str) -> Document:
     defined: Document = {"name": "Frame", "type": "INT", "range": _range(frames)}
     if spec.chunk > 1:
-        # A range with steps is one chunk only for commands that are given the step; run_task.py sees to that.
+        # Of a range with steps a chunk has several frames only if the commands are given the step;
+        # run_task.py divides a chunk where the step changes.
         constraint = "NONCONTIGUOUS" if ":" in frames and _has_step(spec) else "CONTIGUOUS"
         defined["type"] = "CHUNK[INT]"
         defined["chunks"] = {"defaultTaskCount": spec.chunk, "rangeConstraint": constraint}
@@ -116,7 +122,16 @@ def _task_parameter(spec: JobSpec, frames: str) -> Document:
 
 
 def _range(frames: str) -> str:
-    return "{{Param.Frames}}" if len(frames) <= _MAX_VALUE else frames
+    return _reference("Frames") if _is_parameter(frames) else frames
+
+
+def _is_parameter(frames: str) -> bool:
+    """Whether the frames are the default of a parameter, and not in the task parameter itself."""
+    return 0 < len(frames) <= _MAX_DEFAULT
+
+
+def _reference(name: str) -> str:
+    return f"{{{{Param.{name}}}}}"
 
 
 def _has_step(spec: JobSpec) -> bool:
@@ -125,15 +140,15 @@ def _has_step(spec: JobSpec) -> bool:
 
 def _definitions(paths: BundlePaths, frames: str, *, has_scene: bool) -> list[Document]:
     found: list[Document] = []
-    if frames and len(frames) <= _MAX_VALUE:
+    if _is_parameter(frames):
         found.append({"name": "Frames", "type": "STRING", "default": frames})
     if has_scene:
         flow = "INOUT" if paths.writes_scene_folder else "IN"
-        found.append(_folder(SCENE, flow, "scene", "The folder with the scene"))
+        found.append(_folder(SCENE, flow, SCENE_IN_BUNDLE, "The folder with the scene"))
     if paths.assets:
-        found.append(_folder(ASSETS, "IN", "assets", "The files that the commands name"))
+        found.append(_folder(ASSETS, "IN", ASSETS_IN_BUNDLE, "The files that the commands name"))
     for name in paths.outputs:
-        below = OUTPUT_IN_BUNDLE + name.removeprefix("OutputFolder")
+        below = "output" + name.removeprefix(OUTPUT)
         found.append(_folder(name, "OUT", below, "Where pictures are written"))
     for name, program in paths.programs.items():
         about = "A program that the commands run, as the machines that render know it"
@@ -177,5 +192,5 @@ def _job_file(spec: JobSpec, paths: BundlePaths) -> str:
 
 
 def _plain(text: str) -> str:
-    """A name that is no format string, on one line."""
-    return re.sub(r"(\{(?=\{)|\}(?=\}))", r"\1 ", one_line(text)).strip() or "Render"
+    """The text on one line, and as no format string."""
+    return re.sub(r"(\{(?=\{)|\}(?=\}))", r"\1 ", one_line(text)).strip()

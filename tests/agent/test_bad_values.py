@@ -1,4 +1,4 @@
-"""What a render may say or leave behind: no value of it ends the loop of its Agent."""
+"""Whatever a render prints or leaves behind, the loop of its Agent goes on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from kq import messages as m
 from kq.agent.program import Agent
 from kq.agent.remote_attempt import RemoteAttempt
 from kq.agent.upload import FileUpload
-from tests.support.hostile_pictures import HOSTILE
+from tests.support.hostile_pictures import HOSTILE, NOT_REGULAR
 from tests.support.live_queue import LiveQueue
+
+
+def wire(sent: list[Any]) -> Any:
+    """Return a connection of the Agent that appends to `sent` what it is to send."""
+    return SimpleNamespace(send_update=sent.append)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="paths are text there")
@@ -27,7 +32,7 @@ def test_a_picture_path_that_is_not_utf8_ends_no_agent(queue: LiveQueue) -> None
 
 
 def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its processes are ended, its end is reported, and the Agent takes the next task."""
+    """Its processes are ended, its end is reported, and the Agent is free again."""
     ended: list[bool] = []
     monkeypatch.setattr("kq.process.end_strays", lambda: ended.append(True) or SimpleNamespace(processes=3))
 
@@ -43,11 +48,12 @@ def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.Monk
     assert agent._attempt is None and ended
     (ending,) = sent
     assert (ending.attempt, ending.outcome, ending.processes_gone) == ("j/0/1", "failed", 3)
-    assert "ValueError" in ending.reason and ending.reason.encode()
+    assert "ValueError" in ending.reason
+    assert ending.reason.encode()  # or no message could carry it
     assert agent._unacknowledged == {"j/0/1": ending}
 
 
-@pytest.mark.parametrize("name", [name for name, (_, reason) in HOSTILE.items() if "regular" in reason])
+@pytest.mark.parametrize("name", NOT_REGULAR)
 def test_a_picture_that_is_no_file_is_refused_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -55,11 +61,11 @@ def test_a_picture_that_is_no_file_is_refused_at_once(
     opened: list[str] = []
     real = os.open
 
-    def counting(path: Any, *rest: Any, **named: Any) -> int:
+    def recording(path: Any, *rest: Any, **named: Any) -> int:
         opened.append(str(path))
         return real(path, *rest, **named)
 
-    monkeypatch.setattr(os, "open", counting)
+    monkeypatch.setattr(os, "open", recording)
     picture = Path(HOSTILE[name][0](tmp_path))
     files = FileUpload("a1", "j/0/1", wire([]))
     files.add(picture, "/desktop/picture.png")
@@ -80,18 +86,13 @@ def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: 
     files.close()
 
 
-def wire(sent: list[Any]) -> Any:
-    """The Agent's connection, which lists what it is to send."""
-    return SimpleNamespace(send_update=sent.append)
-
-
 @pytest.mark.parametrize("name", ["larger than the limit", "a path with NUL"])
-def test_no_picture_that_no_desktop_shows_is_sent_while_the_job_runs(tmp_path: Path, name: str) -> None:
+def test_a_picture_that_no_desktop_can_show_is_skipped_while_the_job_runs(tmp_path: Path, name: str) -> None:
     """The Agent's loop goes on; the next picture is sent."""
     sent: list[Any] = []
-    named = HOSTILE[name][0](tmp_path)
+    pictures = [HOSTILE[name][0](tmp_path)]
     attempt: Any = SimpleNamespace(
-        _inner=SimpleNamespace(picture=lambda: named),
+        _inner=SimpleNamespace(picture=lambda: pictures[-1]),
         _map=SimpleNamespace(to_desktop=lambda path: f"/desktop/{Path(path).name}"),
         _files=FileUpload("a1", "j/0/1", wire(sent)),
         _picture_sent=None,
@@ -99,8 +100,8 @@ def test_no_picture_that_no_desktop_shows_is_sent_while_the_job_runs(tmp_path: P
     )
     RemoteAttempt._send_picture(attempt, 1.0)
     assert not sent and attempt._files.is_idle
-    named = str(tmp_path / "good.png")
-    Path(named).write_bytes(b"picture")
+    pictures.append(str(tmp_path / "good.png"))
+    Path(pictures[-1]).write_bytes(b"picture")
     RemoteAttempt._send_picture(attempt, 1.0)
     assert [update.path for update in sent] == ["/desktop/good.png"]
     attempt._files.close()

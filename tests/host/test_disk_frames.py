@@ -38,7 +38,10 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
 
     out = tmp_path / "new folder" / "deep"
     node.set_value("output", str(out / "beauty.####.png"))
+    active_scene().set_range(5, 1)  # as a script may leave it
     dialog = open_frames_dialog(qtbot, "Katana Queue")
+    dialog.presets.activated.emit(dialog.presets.findText("In/Out"))
+    assert dialog.render_button.isEnabled() and dialog.frames.text() == "5"
     dialog.frames.setText("1-3,x")
     assert not dialog.render_button.isEnabled()
     dialog.frames.setText("1-5x2, 9")

@@ -113,6 +113,9 @@ def test_an_output_without_digits_is_refused() -> None:
     assert numbered("/out/beauty.exr", 7) == "/out/beauty.exr"
     with pytest.raises(FrameError, match="Output"):
         frame_pattern(" ")
+    assert path_of(frame_pattern("o/b.#########.exr"), 7) == Path("o/b.000000007.exr")
+    with pytest.raises(FrameError, match="10 frame digits"):
+        frame_pattern("o/b.##########.exr")
 
 
 def test_frames_that_exist_are_left_out(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from kq.errors import BadInput, Refused
 from kq.farms.job_folder import FarmJob, JobFolder
 from kq.openjd.bundle import FILE_LIST, write_bundle
 from kq.openjd.paths import BundlePaths
-from kq.openjd.template import RUNNER, template
+from kq.openjd.template import RUNNER, parameter_values, template
 from kq.openjd.variables import choose_variables
 from kq.records import JobSpec, new_job_id
 from tests.openjd.test_render import openjd
@@ -69,6 +69,19 @@ def test_openjd_runs_the_frames_that_kq_runs(
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [line.split("ran ", 1)[1] for line in done.stdout.splitlines() if "\tran " in line]
     assert lines == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frames", ["1-9x2,2-8x2", "1,9,5,3,2,7,4,6,8", "4-9,1-3"])
+def test_openjd_runs_frames_in_any_order(tmp_path: Path, frames: str) -> None:
+    """Ascending. It refuses ranges that overlap, such as odd frames first, but only as it runs."""
+    command = (sys.executable, "-S", "-c", _ECHO, "{frame}")
+    spec = JobSpec(name="job", commands=(command,), frames=frames)
+    write_bundle("abcd", spec, tmp_path / "bundle")
+    done = openjd("run", str(tmp_path / "bundle" / "template.json"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.split("ran ", 1)[1] for line in done.stdout.splitlines() if "\tran " in line]
+    assert lines == [str(frame) for frame in range(1, len(lines) + 1)] and len(lines) in (8, 9)
 
 
 def test_frames_that_are_named_one_by_one_are_a_range() -> None:
@@ -122,6 +135,11 @@ def test_limits_of_the_job_are_the_templates(tmp_path: Path) -> None:
         "deadline:maxRetriesPerTask": 2,
         "deadline:maxWorkerCount": 4,
     }
+    without = JobSpec(name="job", commands=(("a",),))
+    values = parameter_values(without, BundlePaths(without, {}))["parameterValues"]
+    assert values == [
+        {"name": "deadline:maxRetriesPerTask", "value": 0}
+    ]  # the queue's default, not Deadline's
 
 
 def test_files_that_commands_name_are_copied(tmp_path: Path) -> None:

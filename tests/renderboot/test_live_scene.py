@@ -225,7 +225,8 @@ def test_a_live_picture_is_the_picture_of_the_scene() -> None:
     def check(what: str) -> None:
         _, picture = live.updated(update(stage))
         picture.render_preview()
-        assert picture.preview_pixels().shape == (8, 8, 4)
+        preview = picture.preview_pixels()
+        assert preview is not None and preview.shape == (8, 8, 4)
         picture.render_pass(256)
         anew = renderer.prepare(read_stage(stage, ARGUMENTS, Diagnostics()), 1, Diagnostics())
         anew.render_pass(256)

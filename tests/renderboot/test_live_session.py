@@ -29,11 +29,15 @@ class Recorder:
     def __init__(self) -> None:
         self._came = threading.Condition()
         self.revisions: list[int] = []
+        self.problems: list[str] = []
 
     def send_picture(self, _png: bytes, shown: Shown) -> None:
         with self._came:
             self.revisions.append(shown.revision)
             self._came.notify_all()
+
+    def send_shown(self, shown: Shown) -> None:
+        self.problems.append(shown.problem)
 
     def send_progress(self, _done: int, _total: int) -> None:
         pass
@@ -44,8 +48,8 @@ class Recorder:
 
 
 @contextmanager
-def rendering(folder: Path) -> Iterator[tuple[Recorder, Callable[[int], None]]]:
-    """What a live render without its main thread sends, and a call that changes its frame."""
+def rendering(folder: Path) -> Iterator[tuple[Recorder, Callable[[int], None], LiveRender]]:
+    """What a live render without its main thread sends, a call that changes its frame, and the render."""
     render = LiveRender(ARGUMENTS, load_renderer("mitsuba"), Report(), folder / "picture")
     recorder = render._sender = Recorder()  # type: ignore[assignment]
     worker = start_render_thread(render._render)
@@ -56,7 +60,7 @@ def rendering(folder: Path) -> Iterator[tuple[Recorder, Callable[[int], None]]]:
         render._on_update(encoded(Update(revision, root="root", layers=layers, frame=float(revision))))
 
     try:
-        yield recorder, change
+        yield recorder, change, render
     finally:
         render._stop_worker(worker)
         worker.join(LIMIT_S)
@@ -64,7 +68,7 @@ def rendering(folder: Path) -> Iterator[tuple[Recorder, Callable[[int], None]]]:
 
 def test_a_change_waits_for_no_thread_but_the_two_that_handle_it(tmp_path: Path) -> None:
     """The main thread is away: each hand-over between threads would cost the time until a core is free."""
-    with rendering(tmp_path) as (recorder, change):
+    with rendering(tmp_path) as (recorder, change, _):
         for revision in range(1, 4):
             change(revision)
             assert recorder.wait_for(revision)
@@ -81,9 +85,29 @@ def test_a_change_does_not_wait_for_the_denoiser(tmp_path: Path, monkeypatch: py
         return np.ones((1, 1, 4), np.float32)
 
     monkeypatch.setattr(MitsubaPicture, "denoised", denoised)
-    with rendering(tmp_path) as (recorder, change):
+    with rendering(tmp_path) as (recorder, change, _):
         change(1)
         assert entered.wait(LIMIT_S)
         change(2)
         assert recorder.wait_for(2)
         left.set()
+
+
+def test_a_stop_just_before_the_first_picture_is_no_problem_of_the_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The picture was cancelled before anything of it was rendered: no error, and no black picture."""
+    returned = threading.Event()
+    render_preview = MitsubaPicture.render_preview
+
+    def stopped(picture: MitsubaPicture) -> None:
+        render._work.put(None)  # as _stop_worker does on the main thread
+        picture.cancel()
+        render_preview(picture)
+        returned.set()
+
+    monkeypatch.setattr(MitsubaPicture, "render_preview", stopped)
+    with rendering(tmp_path) as (recorder, change, render):
+        change(1)
+        assert returned.wait(LIMIT_S)
+    assert recorder.problems == [] and recorder.revisions == []

@@ -14,7 +14,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 
-__all__ = ["HOSTILE", "announce_size", "png_of", "truncated_tiff", "write_picture"]
+__all__ = ["HOSTILE", "NOT_REGULAR", "announce_size", "png_of", "truncated_tiff", "write_picture"]
 
 _SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8"/></svg>'
 
@@ -131,6 +131,8 @@ if sys.platform != "win32":
         "endless device": (_zeros, _NOT_REGULAR),
         "link to a device": (_link_to_device, _NOT_REGULAR),
     }
+NOT_REGULAR = [name for name, (_, error) in HOSTILE.items() if error is _NOT_REGULAR]
+"""Those kinds that are no regular file."""
 
 
 def announce_size(monkeypatch: pytest.MonkeyPatch, size: int) -> None:

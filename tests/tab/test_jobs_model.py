@@ -109,6 +109,38 @@ def test_sort_by_every_column(model: JobsModel, column: Column, order: Qt.SortOr
     assert len(set(names(model))) == model.rowCount() == model.total
 
 
+@pytest.mark.parametrize(
+    ("column", "jobs"),
+    [
+        (
+            Column.ELAPSED,
+            [
+                make_job(1, JobState.WAITING),
+                make_job(2, started=100.0, completed=109.5),
+                make_job(3, JobState.WAITING, ran_s=10.0),  # some of its tasks were started again
+                make_job(4, JobState.RUNNING),
+            ],
+        ),
+        (
+            Column.REASON,
+            [
+                make_job(1),
+                make_job(2, JobState.RUNNING, warnings=1, warning="cannot find wood.png"),
+                make_job(3, JobState.FAILED, reason="disk full"),
+                make_job(4, JobState.WAITING),  # shows the queue's reason
+                make_job(5, JobState.WAITING),
+            ],
+        ),
+    ],
+    ids=["elapsed", "reason"],
+)
+def test_sorted_as_shown(model: JobsModel, column: Column, jobs: list[JobRecord]) -> None:
+    """In the order of what the cells show, whichever of a record's fields that comes from."""
+    model.apply(change(jobs[::2] + jobs[1::2]))
+    model.sort(column, UP)
+    assert names(model) == [job.name for job in jobs]
+
+
 def test_filter_by_words_and_states(model: JobsModel) -> None:
     """All words must occur, in any column that is text; of several states one is enough."""
     model.apply(

@@ -246,7 +246,8 @@ class LiveRender:
         if isinstance(instruction, RenderFirst):
             picture.render_preview()
             pixels = picture.preview_pixels() if self._is_whole else self._full_picture(picture.pixels())
-            sender.send_picture(png(pixels), self._shown)
+            if pixels is not None:  # None: the render stops
+                sender.send_picture(png(pixels), self._shown)
             return machine.first_shown
         if isinstance(instruction, Refine):
             return self._refine(picture, sender, instruction.samples)

@@ -52,8 +52,11 @@ class Picture(Protocol):
 class LivePicture(Picture, Protocol):
     """A picture of a live scene."""
 
-    def preview_pixels(self) -> Pixels:
-        """Return the result of `render_preview` at its own, lower resolution; format as `pixels`."""
+    def preview_pixels(self) -> Pixels | None:
+        """Return the result of `render_preview` at its own, lower resolution.
+
+        Format as `pixels`; None where `cancel` came before it was rendered.
+        """
 
 
 class LiveTranslation(Protocol):

@@ -14,17 +14,25 @@ from . import engine
 
 __all__ = ["CyclesPicture", "set_quality"]
 
+_MAX_THREADS = 1024
+"""Blender accepts no more."""
 _BOUNCES = 9
+"""As many as mitsuba's paths of ten segments have."""
+_TRANSPARENT_BOUNCES = 64
+"""Leaves and hair in front of each other; beyond, they are black."""
 _FILTER_WIDTH = 2.0
 """Of Blender's gaussian filter: a standard deviation of half a pixel, as mitsuba's."""
 _COARSE_PERCENT = 25
 
 
 def set_quality(scene: Any, threads: int) -> None:
-    """Have Blender's scene rendered by Cycles, on the CPU: nothing biased, denoised or graded."""
+    """Have Blender's scene rendered by Cycles, on the CPU: nothing biased, denoised or graded.
+
+    Blender's thread.
+    """
     scene.render.engine = "CYCLES"
     scene.render.threads_mode = "FIXED"
-    scene.render.threads = min(threads, 1024)
+    scene.render.threads = min(threads, _MAX_THREADS)
     # Keeps Cycles's own scene from one pass to the next.
     scene.render.use_persistent_data = True
     scene.render.use_compositing = scene.render.use_sequencer = False
@@ -39,15 +47,15 @@ def set_quality(scene: Any, threads: int) -> None:
     settings.blur_glossy = 0.0
     for kind in ("max", "diffuse", "glossy", "transmission", "volume"):
         setattr(settings, f"{kind}_bounces", _BOUNCES)
-    settings.transparent_max_bounces = 64
+    settings.transparent_max_bounces = _TRANSPARENT_BOUNCES
 
 
 class CyclesPicture:
-    """A progressive render: each pass continues the sequence of samples where the one before ended."""
+    """A `LivePicture` (see `renderers`): each pass continues the samples where the one before ended."""
 
     def __init__(self, scene: Any, settings: PictureSettings, exposure_scale: float) -> None:
         self._scene = scene
-        self._most = settings.samples
+        self._max_samples = settings.samples
         self._exposure = np.array([exposure_scale] * 3 + [1.0], np.float32)
         left, top, right, bottom = settings.window
         self._shape = (bottom - top, right - left, 4)
@@ -64,10 +72,9 @@ class CyclesPicture:
             with self._lock:
                 self._coarse = pixels
 
-    def preview_pixels(self) -> Pixels:
+    def preview_pixels(self) -> Pixels | None:
         """See `LivePicture.preview_pixels`."""
         with self._lock:
-            assert self._coarse is not None
             return self._coarse
 
     def render_pass(self, samples: int) -> None:
@@ -99,7 +106,7 @@ class CyclesPicture:
             return np.zeros(self._shape, np.float32) if self._coarse is None else self._enlarged(self._coarse)
 
     def denoised(self, is_cancelled: Callable[[], bool]) -> Pixels | None:
-        """See `Picture.denoised`: never, the film has no box filter."""
+        """See `Picture.denoised`: never. A wide pixel filter gives neighbours the same noise, which stays."""
         del is_cancelled
         return None
 
@@ -113,7 +120,8 @@ class CyclesPicture:
 
     def _pass(self, done: int, samples: int, percent: int) -> Pixels:
         settings = self._scene.cycles
-        settings.samples = max(self._most, done + samples)
+        # Of the whole sequence; the two below choose this pass's part of it.
+        settings.samples = max(self._max_samples, done + samples)
         settings.sample_offset = done
         settings.sample_subset_length = samples
         self._scene.render.resolution_percentage = percent

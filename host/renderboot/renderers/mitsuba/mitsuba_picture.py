@@ -156,11 +156,10 @@ class MitsubaPicture:
         with self._lock:
             self._coarse = self._mean(film)
 
-    def preview_pixels(self) -> Pixels:
+    def preview_pixels(self) -> Pixels | None:
         """See `LivePicture.preview_pixels`."""
         with self._lock:
-            assert self._coarse is not None
-            return _narrowed(self._coarse, self._coarse_columns)
+            return None if self._coarse is None else _narrowed(self._coarse, self._coarse_columns)
 
     def render_pass(self, samples: int) -> None:
         """Render on the calling thread; mitsuba's own threads do the work."""

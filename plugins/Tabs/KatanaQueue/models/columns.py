@@ -17,7 +17,6 @@ from .....kq.api import (
     job_state_text,
     percent_text,
     reason_of,
-    warning_text,
 )
 
 __all__ = [
@@ -40,6 +39,9 @@ _NO_END_S = 4e9
 """Sorts unfinished jobs after all others: a completion time in the year 2096."""
 _WEEKDAY_MAX_AGE_S = 6 * 86400.0
 """The greatest age of a time that is shown with the name of its weekday."""
+_LEAST_PROGRESS, _LEAST_ELAPSED_S = 0.02, 1.0
+"""Below these no remaining time is estimated."""
+_RUNNING = (JobState.RUNNING, TaskState.RUNNING)
 
 
 class Column(IntEnum):
@@ -63,7 +65,9 @@ class Column(IntEnum):
 
 
 def clock_text(when_s: float | None, now_s: float) -> str:
-    """Return a time for display, shorter the nearer it is to now: `14:05:10`, `Mon 14:05`, `03 Jun 2025`.
+    """Return a time for display, less precise the longer ago it is.
+
+    `14:05:10` today, `Mon 14:05` within six days, `03 Jun` this year, `03 Jun 2025` before.
 
     Args:
         when_s: in seconds since the epoch; None: the text is empty.
@@ -118,13 +122,21 @@ def bytes_text(count: float | None) -> str:
 
 
 def remaining_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
-    """Estimate the remaining seconds from the progress so far; None when not running or too early."""
+    """Estimate the remaining seconds from the progress so far.
+
+    Args:
+        record: a job or a task.
+        now_s: the time of the queue's clock, in seconds since the epoch.
+
+    Returns:
+        None if it does not run, renders live, or has run for too short: below 1 s, or 2 % of progress.
+    """
     if record.state not in _RUNNING or record.progress is None or record.started is None:
         return None
     if isinstance(record, JobRecord) and record.is_live:
         return None
     elapsed = elapsed_s(record, now_s) or 0.0
-    if record.progress < 0.02 or elapsed < 1.0:
+    if record.progress < _LEAST_PROGRESS or elapsed < _LEAST_ELAPSED_S:
         return None
     return elapsed * (1.0 - record.progress) / record.progress
 
@@ -137,7 +149,7 @@ def _remaining_text(record: JobRecord, now_s: float) -> str:
 def progress_text(record: JobRecord) -> str:
     """Return the progress for display: `3 / 10` completed tasks, `42%` of a single task, `Live`."""
     if record.is_live:
-        return "Live" if record.state == "Running" else ""
+        return "Live" if record.state is JobState.RUNNING else ""
     if record.tasks > 1:
         return f"{record.tasks_completed} / {record.tasks}"
     return "" if record.progress is None else percent_text(record.progress)
@@ -147,7 +159,6 @@ def _progress_value(record: JobRecord) -> float:
     return -1.0 if record.progress is None or record.is_live else record.progress
 
 
-_RUNNING = (JobState.RUNNING, TaskState.RUNNING)
 _STATE_ORDER = {
     JobState.RUNNING: 0.0,
     JobState.WAITING: 1.0,
@@ -157,6 +168,8 @@ _STATE_ORDER = {
 }
 
 
+_WHY_WAITING = "\uffff"
+"""Stands for the queue's reason in sort keys: the jobs that show it are together, after all others."""
 QUEUE_TITLE = "Katana Queue"
 """The queue's name in the column *Farm* and in the filter."""
 
@@ -173,9 +186,12 @@ class ColumnInfo:
 
     Attributes:
         key: its name in saved settings.
-        least, width: its least and its preferred width in pixels, at USUAL_FONT_HEIGHT.
+        title: the text in the header.
+        least, width: its least and its preferred width in pixels, at a usual font height (job_columns.py).
         text: returns the text of a cell for a record and the time in seconds.
-        sort_value: returns the sort key of a record, of the same type for all records.
+        sort_value: returns the sort key of a record, of the same type for all records. It may not depend on
+            the time: a job is sorted again only when its record changes.
+        right: whether its text is right-aligned, as numbers are.
         hidden: whether it is hidden by default.
         hint: the tool tip of its title.
     """
@@ -187,7 +203,6 @@ class ColumnInfo:
     text: Callable[[JobRecord, float], str]
     sort_value: Callable[[JobRecord], SortValue]
     right: bool = False
-    """Whether its text is right-aligned, as numbers are."""
     hidden: bool = False
     hint: str = ""
 
@@ -206,8 +221,10 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         68,
         72,
         lambda r, now: span_text(elapsed_s(r, now)),
-        # Elapsed times of running jobs grow: sorted by their start, they need not be sorted again.
-        lambda r: r.ran_s - 1.0 if r.started is None else r.ran_s + (r.completed or _NO_END_S) - r.started,
+        # That of running jobs grows: they are sorted by their start. Those that never ran come first.
+        lambda r: (
+            (r.ran_s or -1.0) if r.started is None else r.ran_s + (r.completed or _NO_END_S) - r.started
+        ),
         right=True,
     ),
     ColumnInfo(
@@ -220,7 +237,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
             _LAST if r.progress is None or r.is_live or r.state is not JobState.RUNNING else -r.progress
         ),
         right=True,
-        hint="An estimate, from the progress so far",
+        hint="An estimate, from the progress so far, by which the jobs are sorted",
     ),
     ColumnInfo(
         "completed",
@@ -237,7 +254,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         84,
         96,
         lambda r, _: r.farm or QUEUE_TITLE,
-        lambda r: r.farm.casefold(),
+        lambda r: r.farm.casefold(),  # the queue's own come first
         hint="Where it renders: in the queue of this machine, or on a farm",
     ),
     ColumnInfo(
@@ -255,8 +272,8 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         "Reason",
         226,
         320,
-        lambda r, _: r.reason or warning_text(r),
-        lambda r: r.reason or warning_text(r),
+        lambda r, _: reason_of(r, ""),
+        lambda r: reason_of(r, _WHY_WAITING),
     ),
     ColumnInfo("log_file", "Log File", 180, 220, lambda r, _: r.log_file, lambda r: r.log_file),
     ColumnInfo(
@@ -291,9 +308,6 @@ def job_text(record: JobRecord, why_waiting: str, column: int, now_s: float) -> 
         column: a Column.
         now_s: the time of the queue's clock, in seconds since the epoch.
     """
-    if column == _REASON:
+    if column == Column.REASON:
         return reason_of(record, why_waiting)
     return COLUMNS[column].text(record, now_s)
-
-
-_REASON = int(Column.REASON)
