@@ -197,10 +197,12 @@ class _Job:
         encoded = png(framed(pixels, header), png_texts(header.about))
         if self._sender is not None:
             self._sender.send_picture(encoded)
-        if write_encoded(self._png, encoded) and self._report.has_picture:
+        made_folder = write_encoded(self._png, encoded)
+        # A Disk Render's folder existed when it was submitted; each frame may have a process of its own.
+        if made_folder and (self._report.has_picture or self._arguments.method == "diskRender"):
             self._report.warn(
-                f"The folder {self._png.parent} had gone, and was made again: "
-                "pictures that were written before may be missing."
+                f"The folder {self._png.parent} was missing, and was made: "
+                "pictures that were written to it before are not there."
             )
         self._report.picture(str(self._png))
 

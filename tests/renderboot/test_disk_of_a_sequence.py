@@ -69,6 +69,7 @@ def test_on_a_full_disk_the_frame_fails_and_those_before_are_whole(stage: Path, 
 def test_a_folder_that_goes_away_is_made_again_with_a_warning(stage: Path, tmp_path: Path) -> None:
     """The frames after it are rendered; what is missing is the artist's to restart."""
     folder, away = tmp_path / "out", tmp_path / "away"
+    folder.mkdir()
     render = started(stage, folder / "ball.###.exr", "1-40")
     assert render.stdout is not None
     log = []
@@ -80,3 +81,21 @@ def test_a_folder_that_goes_away_is_made_again_with_a_warning(stage: Path, tmp_p
     assert any(line.startswith("WARNING") and str(folder) in line for line in log)
     frames = {path.name for path in (*away.glob("*.exr"), *folder.glob("*.exr"))}
     assert frames == {f"ball.{frame:03d}.exr" for frame in range(1, 41)}
+
+
+def test_a_folder_that_went_away_between_two_processes_is_made_with_a_warning(
+    stage: Path, tmp_path: Path
+) -> None:
+    """By default each frame is a task: the process that finds no folder has written no picture itself."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    logs = []
+    for frame in ("1", "2"):
+        render = started(stage, folder / "ball.#.exr", frame)
+        log, _ = render.communicate(timeout=60)
+        assert render.returncode == 0, log
+        logs.append([line for line in log.splitlines() if line.startswith("WARNING")])
+        folder.rename(tmp_path / f"away {frame}")
+    assert logs[0] == []
+    [warning] = logs[1]
+    assert str(folder) in warning

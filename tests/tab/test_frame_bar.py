@@ -105,6 +105,18 @@ def test_a_job_whose_tasks_are_all_alike_is_not_asked_about() -> None:
     assert frames.shown(job) == coded(*[TaskState.COMPLETED] * 3)
 
 
+def test_a_job_that_failed_before_it_was_in_sight_shows_what_was_written() -> None:
+    """All its tasks are alike, but before the order is known they may have several frames."""
+    job = make_job(1, JobState.FAILED, tasks=2, tasks_failed=2)
+    frames = FrameStates()
+    assert frames.needs_states(job)
+    frames.set_states(job, coded(TaskState.FAILED, TaskState.FAILED), bytes([2, 0]))
+    chunked = JobSpec(name="a", commands=(("render", "{start}", "{end}"),), frames="1-6", chunk=3)
+    frames.set_order(job.id, frame_order(chunked))
+    done, failed = TaskState.COMPLETED, TaskState.FAILED
+    assert frames.shown(job) == coded(done, done, *[failed] * 4)
+
+
 @pytest.mark.parametrize("state", [TaskState.COMPLETED, TaskState.FAILED])
 def test_a_click_on_a_frame_selects_its_task_and_shows_it(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Path, state: TaskState

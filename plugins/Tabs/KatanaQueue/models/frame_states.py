@@ -136,7 +136,9 @@ class FrameStates:
         if known.mark == _mark(known, job):
             return False
         state = _common_state(job)
-        if state is None or (_has_frames(known) and state not in (_COMPLETED, _WAITING)):
+        # While the order is unknown, tasks may have several frames, of which some were written.
+        may_have_frames = not known.tasks or _has_frames(known)
+        if state is None or (may_have_frames and state not in (_COMPLETED, _WAITING)):
             return True
         self.set_states(job, bytes([state]) * job.tasks)
         return False
