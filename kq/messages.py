@@ -280,8 +280,8 @@ class TasksReply(_Request, frozen=True, kw_only=True, tag="tasks-reply"):
 class TaskStatesReply(_Request, frozen=True, kw_only=True, tag="task-states-reply"):
     states: bytes
     """One byte per task: the index of its state among the members of TaskState."""
-    written: bytes = b""
-    """One byte per task: how many of its frames are written, at most 255; 0 for a completed task.
+    written: tuple[int, ...] = ()
+    """How many frames of each task are written; 0 for a completed task.
 
     Empty for a job that was submitted without frames, or with one frame per task.
     """

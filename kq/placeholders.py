@@ -42,8 +42,8 @@ def fill_picture(text: str, frames: range | None) -> str:
         width = len(match[0]) if match[0].startswith("#") else int(match[1] or 1)
         return f"{frames[0]:0{width}d}"
 
-    folder, slash, name = filled.rpartition("/")
-    return f"{folder}{slash}{_PICTURE_FRAME.sub(digits, name)}"
+    name_at = max(filled.rfind("/"), filled.rfind("\\")) + 1
+    return filled[:name_at] + _PICTURE_FRAME.sub(digits, filled[name_at:])
 
 
 def check_placeholders(texts: Iterable[str]) -> None:

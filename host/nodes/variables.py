@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import zip_longest
 
 from .errors import CookError, ProjectError
 from .expressions import Evaluator
@@ -90,7 +89,11 @@ class _Resolving:
             inputs = self._inputs(node, state)
             order.append((node, state, inputs))
             waiting.extend(inputs.values())
+        # The first copy of each node has its name; further ones get names that no node of the graph has.
+        first_states: dict[str, _State] = {}
         for node, state, _inputs in order:
+            first_states.setdefault(node.name, state)
+        for node, state, _inputs in sorted(order, key=lambda each: first_states[each[0].name] != each[1]):
             self._made[node.name, state] = self._copy(node, state)
         for node, state, inputs in order:
             for port, (source, source_state) in inputs.items():
@@ -119,12 +122,13 @@ class _Resolving:
         As in Katana: an input without a pattern is matched by its port's name.
         """
         value = dict(state).get(self._text(node, "variableName", state), "")
-        patterns = [part.strip() for part in self._text(node, "patterns", state).split(",")]
-        sources = node.sources
-        for (port, source), pattern in zip_longest(sources.items(), patterns[: len(sources)]):
+        texts = [part.strip() for part in self._text(node, "patterns", state).split(",")]
+        patterns = dict(zip(node.input_names, texts, strict=False))
+        for port, source in node.sources.items():
+            pattern = patterns.get(port)
             if fnmatchcase(value, pattern) if pattern else value == port:
                 return {port: source}
-        return dict(list(sources.items())[:1])
+        return dict(list(node.sources.items())[:1])
 
     def _text(self, node: Node, name: str, state: _State) -> str:
         return str(self._evaluator.value(node, name, dict(state))).strip()

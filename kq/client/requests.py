@@ -101,11 +101,11 @@ class ClientRequests:
             lambda number: m.TaskStatesRequest(request=number, job_id=job_id), lambda reply: reply.states
         )
 
-    def frame_states(self, job_id: str) -> Future[tuple[bytes, bytes]]:
-        """Get the states as `task_states`, and how many frames of each task are written, a byte each.
+    def frame_states(self, job_id: str) -> Future[tuple[bytes, tuple[int, ...]]]:
+        """Get the states as `task_states`, and how many frames of each task are written.
 
-        The latter is empty for a job without frames, or with one frame per task. Its byte is 0 for a
-        completed task.
+        The latter is empty for a job without frames, or with one frame per task. It is 0 for a completed
+        task.
         """
         return self._ask(
             lambda number: m.TaskStatesRequest(request=number, job_id=job_id),

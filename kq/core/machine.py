@@ -96,22 +96,22 @@ class Core:
         """
         return bytes(self.state.job(job_id).states)
 
-    def frames_written(self, job_id: str) -> bytes:
-        """Return one byte per task: how many of its frames are written, at most 255.
+    def frames_written(self, job_id: str) -> list[int]:
+        """Return how many frames of each task are written.
 
-        The byte is 0 for a task that is completed, or has reported no picture or progress yet. Empty for a
+        It is 0 for a task that is completed, or has reported no picture or progress yet. Empty for a
         job that was submitted without frames, or with one frame per task. Raises NotFound, also for a job
         that is being removed.
         """
         job = self.state.job(job_id)
         if job.chunks is None or job.spec.chunk < 2:
-            return b""
-        written = bytearray(job.total)
+            return []
+        written = [0] * job.total
         for index, detail in job.details.items():
             if detail.picture and detail.progress and job.task_state(index) is not TaskState.COMPLETED:
-                count = frames_written(job.spec, job.chunks[index], detail.picture, detail.progress)
-                written[index] = min(count, 255)
-        return bytes(written)
+                chunk = job.chunks[index]
+                written[index] = frames_written(job.spec, chunk, detail.picture, detail.progress)
+        return written
 
     def agent_ids(self) -> list[str]:
         """Return the ids of all Agents, in the order in which they were added."""

@@ -10,8 +10,9 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -167,7 +168,7 @@ def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     # With no log left by a crash, `immutable` is safe, and takes no locks.
     mode = "mode=ro" if log.exists() else "immutable=1"
     had_shared_memory = shared_memory.exists()
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=0.0, isolation_level=None)
+    db = sqlite3.connect(f"{_uri(path.absolute())}?{mode}", uri=True, timeout=0.0, isolation_level=None)
     db.text_factory = _text
     try:
         yield db
@@ -175,6 +176,12 @@ def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
         db.close()
         if not had_shared_memory:
             shared_memory.unlink(missing_ok=True)
+
+
+def _uri(path: PurePath) -> str:
+    """Return an absolute path as SQLite's URI. Not `as_uri`: SQLite refuses the host of `//server/share`."""
+    text = path.as_posix()
+    return "file://" + quote(text if text.startswith("/") else f"/{text}", safe="/:")
 
 
 def _keep_private(path: Path) -> None:

@@ -148,7 +148,8 @@ class RequestHandler:
         return [m.TasksReply(request=request.request, tasks=next(pages(records, _TASKS_PAGE_SIZE)))]
 
     def _task_states(self, request: m.TaskStatesRequest) -> list[msgspec.Struct]:
-        states, written = self._core.task_states(request.job_id), self._core.frames_written(request.job_id)
+        states = self._core.task_states(request.job_id)
+        written = tuple(self._core.frames_written(request.job_id))
         return [m.TaskStatesReply(request=request.request, states=states, written=written)]
 
     def _attempts(self, request: m.AttemptsRequest) -> list[msgspec.Struct]:

@@ -49,7 +49,7 @@ class ReturnedFiles:
             beginnings.setdefault(each.parent, []).extend(f"{each.stem}{sign}" for sign in "._-")
         self._beginnings = {folder: tuple(names) for folder, names in beginnings.items()}
         """By folder of named pictures: name prefixes of their other formats and channels."""
-        self._mentioned = [text for command in spec.commands for text in command]
+        self._mentioned = [os.path.normcase(text) for command in spec.commands for text in command]
         self._places: dict[str, Path] = {}
         self._sizes: dict[Path, int] = {}
         self._bytes = 0
@@ -126,9 +126,14 @@ class ReturnedFiles:
             folder in self._beginnings
             or folder == self._cwd
             or (self._folder is not None and target.is_relative_to(self._folder))
-            or (folder != folder.parent and any(f"{folder}{os.sep}" in text for text in self._mentioned))
+            or (folder != folder.parent and self._is_mentioned(folder))
         )
         return path if may_write else ""
+
+    def _is_mentioned(self, folder: Path) -> bool:
+        """Whether a command names the folder; on Windows also with slashes, or in another case."""
+        beginning = os.path.normcase(f"{folder}{os.sep}")
+        return any(beginning in text for text in self._mentioned)
 
 
 class ReturnedPaths:

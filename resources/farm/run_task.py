@@ -96,8 +96,9 @@ def filled_picture(text, frames):
         width = len(found.group()) if found.group().startswith("#") else int(found.group(1) or 1)
         return f"{frames[0]:0{width}d}"
 
-    folder, slash, name = filled(text, frames).rpartition("/")
-    return folder + slash + PICTURE_FRAME.sub(digits, name)
+    text = filled(text, frames)
+    name_at = max(text.rfind("/"), text.rfind("\\")) + 1
+    return text[:name_at] + PICTURE_FRAME.sub(digits, text[name_at:])
 
 
 def is_complete(records, task):

@@ -39,15 +39,25 @@ def test_the_frames_written_of_tasks_that_have_several() -> None:
     q = Driver()
     q.register("r1")
     q.submit("job1", frames="1-8", chunk=4, commands=(("r", "{start}", "{end}"),), picture="/o/a.####.exr")
-    assert q.core.frames_written("job1") == bytes([0, 0])
+    assert q.core.frames_written("job1") == [0, 0]
     q.feed(ev.AttemptProgressed("r1", "job1/0/1", 0.5, "/o/a.0002.exr"))
-    assert q.core.frames_written("job1") == bytes([2, 0])
+    assert q.core.frames_written("job1") == [2, 0]
     q.end("r1", "job1/0/1", "failed", exit_code=1, picture="/o/a.0002.exr", progress=0.5)
-    assert q.core.frames_written("job1") == bytes([2, 0])
+    assert q.core.frames_written("job1") == [2, 0]
     q.submit("job2", frames="1-8", commands=(("r", "{frame}"),))
-    assert q.core.frames_written("job2") == b""
+    assert q.core.frames_written("job2") == []
     q.submit("job3", chunk=4, commands=(("r",),))
-    assert q.core.frames_written("job3") == b""
+    assert q.core.frames_written("job3") == []
+
+
+def test_all_frames_written_of_a_large_task_are_counted() -> None:
+    """A task may have hundreds of frames."""
+    q = Driver()
+    q.register("r1")
+    commands = (("r", "{start}", "{end}"),)
+    q.submit("job1", frames="1-500", chunk=500, commands=commands, picture="/o/a.####.exr")
+    q.feed(ev.AttemptProgressed("r1", "job1/0/1", 0.8, "/o/a.0400.exr"))
+    assert q.core.frames_written("job1") == [400]
 
 
 @pytest.mark.parametrize(("said", "shown"), [(-1.0, 0.0), (2.0, 1.0), (math.nan, None), (math.inf, 1.0)])

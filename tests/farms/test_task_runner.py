@@ -110,6 +110,7 @@ _PIECES = st.sampled_from(
         "%04d",
         "%d",
         "/",
+        "\\",
         "ü",
     ]
 )

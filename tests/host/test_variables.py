@@ -73,6 +73,33 @@ def test_a_switch_chooses_as_katanas(patterns: str, shot: str, camera: str) -> N
     assert drawn_from(resolve(graph, "Render", 1.0, {"shot": shot})) == {"Render", "VariableSwitch", camera}
 
 
+@pytest.mark.parametrize(("shot", "camera"), [("a", "Two"), ("b", "Two"), ("c", "Three")])
+def test_a_switch_without_its_first_input_keeps_the_patterns_of_the_others(shot: str, camera: str) -> None:
+    """Each pattern belongs to a port; where none matches, the leftmost input is taken."""
+    graph = Graph()
+    switch = made(graph, "VariableSwitch", variableName="shot", patterns="a, b, c")
+    for name in ("One", "Two", "Three"):
+        graph.connect(made(graph, "Camera", name), switch)
+    graph.disconnect(switch, "i0")
+    found = resolve(graph, "VariableSwitch", 1.0, {"shot": shot})
+    assert {node.name for node in found.nodes} == {"VariableSwitch", camera}
+
+
+def test_a_node_that_is_copied_takes_no_other_nodes_name() -> None:
+    """Its name may be the path of its prim, which nodes downstream edit."""
+    graph = Graph()
+    merge = made(graph, "Merge")
+    graph.connect(made(graph, "Light", "Key1", exposure=7.0), merge)
+    key = made(graph, "Light", "Key", exposure="=getVar('strength', '0')")
+    for strength in ("3", "4"):
+        node = made(graph, "VariableSet", variableName="strength", variableValue=strength)
+        graph.connect(key, node)
+        graph.connect(node, merge)
+    found = resolve(graph, merge.name, 1.0, {})
+    assert found.node("Key1").value("exposure") == 7.0
+    assert len([node for node in found.nodes if node.type.name == "Light"]) == 3
+
+
 def test_set_and_delete_are_for_what_is_above_them() -> None:
     """One node that is reached with two values is there twice, under two names."""
     graph = Graph()

@@ -158,6 +158,7 @@ def test_what_is_no_attempt_is_none(name: str) -> None:
         ("out.%04d.exr", "out.0005.exr"),
         ("out.%d.exr", "out.5.exr"),
         ("/share/#1/out.#.exr", "/share/#1/out.5.exr"),
+        (r"D:\#1\out.#.exr", r"D:\#1\out.5.exr"),
         ('{"a": 1}', '{"a": 1}'),
     ],
 )

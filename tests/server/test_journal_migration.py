@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
@@ -15,7 +15,7 @@ from kq.core import Core, CoreSettings
 from kq.core.state import QueueSettings
 from kq.server.change_feed import ChangeFeed
 from kq.server.journal import Journal
-from kq.server.journal_schema import SCHEMA_VERSION, NewerJournal
+from kq.server.journal_schema import SCHEMA_VERSION, NewerJournal, _uri
 from kq.server.journal_writer import JournalWriter
 from kq.states import JobState, Outcome, StopMethod, WaitReason
 from tests.support.live_queue import LiveQueue
@@ -243,3 +243,16 @@ def test_a_queue_shows_the_history_of_an_older_version(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1) as queue:
         listed = queue.kq("jobs", "--all")
         assert "stubborn" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "uri"),
+    [
+        (PurePosixPath("/home/a b/100%.sqlite"), "file:///home/a%20b/100%25.sqlite"),
+        (PureWindowsPath(r"C:\Users\a\j.sqlite"), "file:///C:/Users/a/j.sqlite"),
+        (PureWindowsPath(r"\\server\share\j.sqlite"), "file:////server/share/j.sqlite"),
+    ],
+)
+def test_a_journals_uri_names_no_host(path: PurePath, uri: str) -> None:
+    """SQLite refuses one, and then a newer journal on a Windows share would be opened for writing."""
+    assert _uri(path) == uri

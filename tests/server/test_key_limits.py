@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import ntpath
+from pathlib import Path, PureWindowsPath
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from kq.errors import Refused
 from kq.records import JobSpec
+from kq.server import returned_files
 from kq.server.returned_files import RETURNED_FOLDER, ReturnedFiles, ReturnLimits
 from kq.wire import KeyLimits
 
@@ -143,3 +146,15 @@ def test_a_picture_is_shown_where_the_agent_may_write_it(tmp_path: Path, path: s
     )  # fmt: skip
     path = path.format(tmp=tmp_path)
     assert ReturnedFiles(job, None, ReturnLimits()).picture_path(path) == (path if is_shown else "")
+
+
+@pytest.mark.parametrize("text", ["D:/Pics/a.####.exr", r"d:\pics\a.####.exr", r"--out=D:\pics\a.exr"])
+def test_a_windows_command_may_write_its_folder_in_any_form(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """With slashes, or in another case. The paths are Windows' own; the machine is not."""
+    monkeypatch.setattr(returned_files, "os", SimpleNamespace(path=ntpath, sep="\\"))
+    monkeypatch.setattr(returned_files, "Path", PureWindowsPath)
+    returned = ReturnedFiles(JobSpec(name="x", commands=(("render", text),)), None, ReturnLimits())
+    assert returned.picture_path(r"D:\pics\a.0001.exr")
+    assert not returned.picture_path(r"D:\other\a.0001.exr")

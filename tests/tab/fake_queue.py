@@ -73,7 +73,7 @@ class FakeQueue:
         self.refusal: Exception | None = None
         """What every request fails with, when set."""
         self.tasks_of: dict[str, list[TaskRecord]] = {}
-        self.written_of: dict[str, bytes] = {}
+        self.written_of: dict[str, tuple[int, ...]] = {}
         """How many frames of each task are written."""
         self.attempts_of: dict[str, list[AttemptRecord]] = {}
         self.specs: dict[str, JobSpec] = {}
@@ -226,8 +226,8 @@ class FakeQueue:
         states = tuple(TaskState)
         return _done(bytes(states.index(task.state) for task in self.tasks_of.get(job_id, ())))
 
-    def frame_states(self, job_id: str) -> Future[tuple[bytes, bytes]]:
-        return _done((self.task_states(job_id).result(), self.written_of.get(job_id, b"")))
+    def frame_states(self, job_id: str) -> Future[tuple[bytes, tuple[int, ...]]]:
+        return _done((self.task_states(job_id).result(), self.written_of.get(job_id, ())))
 
     def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
         return _done(tuple(self.attempts_of.get(job_id, ())))

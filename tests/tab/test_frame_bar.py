@@ -80,7 +80,7 @@ def test_the_frames_of_a_task_have_states_of_their_own() -> None:
     job = make_job(1, JobState.RUNNING, tasks=3, tasks_running=1, tasks_failed=1, tasks_waiting=1)
     frames = FrameStates()
     frames.set_order(job.id, frame_order(chunked))
-    frames.set_states(job, coded(TaskState.FAILED, TaskState.RUNNING, TaskState.WAITING), bytes([1, 2, 0]))
+    frames.set_states(job, coded(TaskState.FAILED, TaskState.RUNNING, TaskState.WAITING), (1, 2, 0))
     done, failed, runs, waits = TaskState.COMPLETED, TaskState.FAILED, TaskState.RUNNING, TaskState.WAITING
     assert frames.shown(job) == coded(done, failed, failed, failed, done, done, runs, waits, waits, waits)
     chosen = [frames.frame_at(job.id, (frame - 0.5) / 10) for frame in (1, 2, 7, 10)]
@@ -94,6 +94,17 @@ def test_the_frames_of_a_task_have_states_of_their_own() -> None:
     assert frames.needs_states(msgspec.structs.replace(job, progress=0.5))
     frames.set_states(job, coded(failed, runs, waits))
     assert frames.shown(job) == coded(*[failed] * 4, *[runs] * 4, waits, waits)
+
+
+def test_a_task_may_have_hundreds_of_frames() -> None:
+    """Each is where it is written, however many there are."""
+    chunked = JobSpec(name="a", commands=(("render", "{start}", "{end}"),), frames="1-1000", chunk=500)
+    job = make_job(1, JobState.RUNNING, tasks=2, tasks_running=1, tasks_waiting=1)
+    frames = FrameStates()
+    frames.set_order(job.id, frame_order(chunked))
+    frames.set_states(job, coded(TaskState.RUNNING, TaskState.WAITING), (400, 0))
+    done, runs, waits = TaskState.COMPLETED, TaskState.RUNNING, TaskState.WAITING
+    assert frames.shown(job) == coded(*[done] * 400, runs, *[waits] * 599)
 
 
 def test_a_job_whose_tasks_are_all_alike_is_not_asked_about() -> None:
@@ -110,7 +121,7 @@ def test_a_job_that_failed_before_it_was_in_sight_shows_what_was_written() -> No
     job = make_job(1, JobState.FAILED, tasks=2, tasks_failed=2)
     frames = FrameStates()
     assert frames.needs_states(job)
-    frames.set_states(job, coded(TaskState.FAILED, TaskState.FAILED), bytes([2, 0]))
+    frames.set_states(job, coded(TaskState.FAILED, TaskState.FAILED), (2, 0))
     chunked = JobSpec(name="a", commands=(("render", "{start}", "{end}"),), frames="1-6", chunk=3)
     frames.set_order(job.id, frame_order(chunked))
     done, failed = TaskState.COMPLETED, TaskState.FAILED

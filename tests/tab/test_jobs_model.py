@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from katana_queue.kq.api import ConnectionStatus, JobRecord, JobState, QueueChange, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column, clock_text
-from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import JobFilter
+from katana_queue.plugins.Tabs.KatanaQueue.models.job_order import JobFilter, JobOrder, SortBy
 from katana_queue.plugins.Tabs.KatanaQueue.models.jobs import MAX_SINGLE_CHANGES, JobsModel
 from PySide6.QtCore import QPersistentModelIndex, Qt
 
@@ -131,8 +131,26 @@ def test_sort_by_every_column(model: JobsModel, column: Column, order: Qt.SortOr
                 make_job(5, JobState.WAITING),
             ],
         ),
+        (
+            Column.STATE,
+            [
+                make_job(1, JobState.RUNNING),
+                make_job(3, JobState.RUNNING),
+                make_job(2, JobState.RUNNING, stopping=True),
+                make_job(4, JobState.WAITING),
+            ],
+        ),
+        (
+            Column.AGENT,
+            [
+                make_job(1, JobState.RUNNING, agent="b1, b2", tasks_running=2),
+                make_job(2, JobState.RUNNING, agent="a1, a2", tasks_running=12),
+                make_job(3, JobState.RUNNING, agent="a2", tasks_running=1),
+                make_job(4, JobState.RUNNING, agent="a10", tasks_running=1),
+            ],
+        ),
     ],
-    ids=["elapsed", "reason"],
+    ids=["elapsed", "reason", "state", "agent"],
 )
 def test_sorted_as_shown(model: JobsModel, column: Column, jobs: list[JobRecord]) -> None:
     """In the order of what the cells show, whichever of a record's fields that comes from."""
@@ -141,19 +159,37 @@ def test_sorted_as_shown(model: JobsModel, column: Column, jobs: list[JobRecord]
     assert names(model) == [job.name for job in jobs]
 
 
+def test_jobs_with_equal_keys_are_found_again() -> None:
+    """Those of farms have no order of submission, so their ids alone differ."""
+    jobs = [make_job(id=name, order=0, name=name) for name in "mzak"]
+    order = JobOrder(SortBy(Column.STATE), jobs)
+    for job in jobs:
+        row = order.row(job.id)
+        assert row is not None and order.id_at(row) == job.id
+    left = {job.id for job in jobs}
+    for job in jobs:
+        order.remove(job.id)
+        left.remove(job.id)
+        assert set(order.ids(0, len(order) - 1)) == left
+
+
 def test_filter_by_words_and_states(model: JobsModel) -> None:
     """All words must occur, in any column that is text; of several states one is enough."""
     model.apply(
         change(
             [
                 make_job(1, JobState.FAILED, reason="texture Wood.exr is missing"),
-                make_job(2, JobState.RUNNING, agent="workstation-1"),
+                make_job(
+                    2, JobState.RUNNING, agent="workstation-1", warnings=3, warning="cannot find oak.png"
+                ),
                 make_job(3),
             ]
         )
     )
     model.set_filter(JobFilter("WOOD missing"))
     assert names(model) == ["shot_001_beauty"]
+    model.set_filter(JobFilter("oak.png"))
+    assert names(model) == ["shot_002_beauty"]
     model.set_filter(JobFilter("", frozenset({JobState.RUNNING, JobState.COMPLETED})))
     assert names(model) == ["shot_003_beauty", "shot_002_beauty"]
     model.set_filter(JobFilter("shot_002", frozenset({JobState.COMPLETED})))

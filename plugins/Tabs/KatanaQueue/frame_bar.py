@@ -79,7 +79,7 @@ class FrameBars(QObject):
             return
         self._under_way.add(job.id)
 
-        def done(answer: tuple[bytes, bytes]) -> None:
+        def done(answer: tuple[bytes, tuple[int, ...]]) -> None:
             self._under_way.discard(job.id)
             states, written = answer
             if len(states) == job.tasks:

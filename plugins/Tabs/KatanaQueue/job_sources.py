@@ -57,11 +57,11 @@ class FarmSource:
         """Fetch at most `count` tasks of a job, from index `first` on."""
         return _done(lambda: tuple(self.farm.tasks(job_id, first, count)))
 
-    def frame_states(self, job_id: str) -> Future[tuple[bytes, bytes]]:
+    def frame_states(self, job_id: str) -> Future[tuple[bytes, tuple[int, ...]]]:
         """Fetch the states of a job's tasks, one byte each: the state's index in TaskState. A farm does not
         count the frames of a task that are written.
         """
-        return _done(lambda: (self.farm.task_states(job_id), b""))
+        return _done(lambda: (self.farm.task_states(job_id), ()))
 
     def attempts(self, job_id: str, task: int | None = None) -> Future[tuple[AttemptRecord, ...]]:
         """Fetch the finished attempts of a job, or of one of its tasks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -180,6 +181,16 @@ def _agent_text(record: JobRecord) -> str:
     return f"{record.tasks_running} Agents" if record.tasks_running > 1 else record.agent
 
 
+def _state_value(record: JobRecord) -> float:
+    return _STATE_ORDER[record.state] + (0.5 if record.stopping else 0.0)  # shown as another state
+
+
+@lru_cache(maxsize=1024)  # many jobs have one of a few names
+def _natural(text: str) -> str:
+    """Return a sort key by which `a2` comes before `a10`."""
+    return re.sub(r"\d+", lambda number: number[0].zfill(9), text.casefold())
+
+
 @dataclass(frozen=True)
 class ColumnInfo:
     """One column.
@@ -209,7 +220,7 @@ class ColumnInfo:
 
 COLUMNS: tuple[ColumnInfo, ...] = (
     ColumnInfo("name", "Name", 172, 240, lambda r, _: r.name, lambda r: r.name.casefold()),
-    ColumnInfo("state", "State", 104, 104, lambda r, _: job_state_text(r), lambda r: _STATE_ORDER[r.state]),
+    ColumnInfo("state", "State", 104, 104, lambda r, _: job_state_text(r), _state_value),
     ColumnInfo("progress", "Progress", 112, 160, lambda r, _: progress_text(r), _progress_value),
     ColumnInfo("picture", "Picture", 58, 64, lambda r, _: "", lambda r: r.picture, hint="The latest picture"),
     ColumnInfo(
@@ -237,7 +248,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
             _LAST if r.progress is None or r.is_live or r.state is not JobState.RUNNING else -r.progress
         ),
         right=True,
-        hint="An estimate, from the progress so far, by which the jobs are sorted",
+        hint="An estimate, from the progress so far; sorted by progress",
     ),
     ColumnInfo(
         "completed",
@@ -247,7 +258,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         lambda r, now: clock_text(r.completed, now),
         lambda r: r.completed or _LAST,
     ),
-    ColumnInfo("agent", "Agent", 74, 84, lambda r, _: _agent_text(r), lambda r: r.agent),
+    ColumnInfo("agent", "Agent", 74, 84, lambda r, _: _agent_text(r), lambda r: _natural(_agent_text(r))),
     ColumnInfo(
         "farm",
         "Farm",

@@ -6,7 +6,7 @@ A *place* is an index in the order of frames; a task's own index is in the order
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
@@ -52,7 +52,7 @@ class _JobFrames:
     tasks: tuple[int, ...] = ()
     chunks: tuple[range, ...] = ()
     spec: JobSpec | None = None
-    written: bytes = b""
+    written: Sequence[int] = ()
     """How many frames of each task are written, by task index; empty where tasks have one."""
     shown: bytes = field(default=b"", repr=False)
     """The states: by place, or of each frame where tasks have several."""
@@ -149,7 +149,7 @@ class FrameStates:
         known.chunks, known.tasks, known.spec = order
         _arrange(known)
 
-    def set_states(self, job: JobRecord, states: bytes, written: bytes = b"") -> None:
+    def set_states(self, job: JobRecord, states: bytes, written: Sequence[int] = ()) -> None:
         """Set the states of a job's tasks: one byte each, an index in TaskState.
 
         Args:

@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from .....kq.api import JobRecord, JobState
+from .....kq.api import JobRecord, JobState, reason_of
 from .columns import COLUMNS, Column, SortValue
 
 __all__ = ["Entry", "JobFilter", "JobOrder", "SortBy"]
 
 Entry = tuple[SortValue, int, str]
-"""A job's sort key: its value in the sorted column, its order of submission (unique to each job), its id."""
+"""A job's sort key: its value in the sorted column, its order of submission, its id.
+
+Jobs of farms, and those being submitted, have no order of their own.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class JobFilter:
         if not self._words:
             return True
         where = (record.id, record.node, record.log_file)
-        text = "\n".join((record.name, record.agent, record.reason, record.note, *where)).casefold()
+        text = "\n".join((record.name, record.agent, reason_of(record, ""), record.note, *where)).casefold()
         return all(word in text for word in self._words)
 
 
@@ -71,7 +74,9 @@ class JobOrder:
         self.sort_by = sort_by or SortBy()
         value = COLUMNS[self.sort_by.column].sort_value
         self._entries: list[Entry] = [(value(job), job.order, job.id) for job in jobs]
-        # Two sorts by one value each: to compare whole tuples takes three times as long.
+        # Sorts by one value each: to compare whole tuples takes three times as long.
+        if len({entry[1] for entry in self._entries}) < len(self._entries):
+            self._entries.sort(key=itemgetter(2))
         self._entries.sort(key=itemgetter(1))
         self._entries.sort(key=itemgetter(0))
         self._entry_of: dict[str, Entry] = {entry[2]: entry for entry in self._entries}
