@@ -103,9 +103,12 @@ class FarmPluginBase(FarmAPI.BaseFarmPlugin):
         folder = self._temp_dirs.get(renderContextName)
         if folder is None:
             folder = Path(self.createTemporaryDirectory(renderContextName))
-        copies = []
+        copies: list[str] = []
         for filename in filenames:
-            copy = folder / Path(filename).name
+            name = Path(filename)
+            copy = folder / name.name
+            while str(copy) in copies:  # of another folder
+                copy = folder / f"{copy.stem}_{name.suffix}"
             try:
                 if not copy.exists() or not copy.samefile(filename):
                     shutil.copy2(filename, copy)

@@ -189,6 +189,11 @@ def test_render_files_are_copied(farm: Any, tmp_path: Path) -> None:
     assert Path(copy) == Path(folder) / scene.name
     assert Path(copy).read_text() == "#usda 1.0\n"
     assert farm.copyRenderFiles([copy], "render_7") == [copy]  # it is there already
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / scene.name
+    other.write_text("another scene")
+    copies = farm.copyRenderFiles([str(scene), str(other)], "render_7")
+    assert [Path(each).read_text() for each in copies] == [scene.read_text(), "another scene"]
     with pytest.raises(FarmAPI.FarmPluginException, match=r"nothing\.usda"):
         farm.copyRenderFiles([str(tmp_path / "nothing.usda")], "render_7")
 

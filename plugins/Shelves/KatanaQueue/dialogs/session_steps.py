@@ -22,7 +22,8 @@ from .....kq.api import (
 
 __all__ = ["RemoteSteps", "SessionSteps"]
 
-_launchers: dict[int, tuple[Session, RemoteLauncher, _Answering]] = {}
+_current: tuple[Session, RemoteLauncher, _Answering] | None = None
+"""The session, its launcher, and what the launcher asks."""
 
 
 class RemoteSteps(Protocol):
@@ -52,19 +53,19 @@ class RemoteSteps(Protocol):
 
 
 class _Answering:
-    """Passes the launcher's questions to the open dialog; declines them when there is none."""
+    """Passes the launcher's questions to the dialog that was opened last."""
 
-    def __init__(self) -> None:
-        self.questions: RemoteQuestions | None = None
+    def __init__(self, questions: RemoteQuestions) -> None:
+        self.questions = questions
 
     def accept_host_key(self, host: str, kind: str, fingerprint: str) -> bool:
-        return self.questions is not None and self.questions.accept_host_key(host, kind, fingerprint)
+        return self.questions.accept_host_key(host, kind, fingerprint)
 
     def passphrase(self, key_file: str, again: bool) -> str | None:
-        return self.questions.passphrase(key_file, again) if self.questions is not None else None
+        return self.questions.passphrase(key_file, again)
 
     def use_tunnel(self, why: str) -> bool:
-        return self.questions is not None and self.questions.use_tunnel(why)
+        return self.questions.use_tunnel(why)
 
 
 class SessionSteps:
@@ -103,22 +104,21 @@ class SessionSteps:
         return store.remember(host, worked=False)
 
     def _launcher(self) -> RemoteLauncher:
+        global _current
         session = current_session()
         if session is None:
             # Without a queue the login and the machine's programs can still be checked.
             return RemoteLauncher(None, Settings.from_environment(), self._questions, self._store)
-        known = _launchers.get(id(session))
-        if known is None or known[0] is not session:
-            # Close the launchers of ended sessions, whose tunnels have no queue to connect to.
-            for _, launcher, _ in _launchers.values():
-                launcher.close()
-            _launchers.clear()
-            answering = _Answering()
+        if _current is None or _current[0] is not session:
+            if _current is not None:
+                _current[1].close()  # of an ended session, whose tunnels have no queue to connect to
+            answering = _Answering(self._questions)
             settings = session.settings or Settings.from_environment()
-            known = (session, RemoteLauncher(session.client, settings, answering, self._store), answering)
-            _launchers[id(session)] = known
-        known[2].questions = self._questions
-        return known[1]
+            launcher = RemoteLauncher(session.client, settings, answering, self._store)
+            _current = (session, launcher, answering)
+        _, launcher, answering = _current
+        answering.questions = self._questions
+        return launcher
 
     def _finish(self, result: RemoteResult, report: Callable[[RemoteStep], None]) -> None:
         if result.ok:

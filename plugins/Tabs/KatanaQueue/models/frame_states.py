@@ -1,6 +1,7 @@
 """The states of jobs' tasks in the order of their frames, for the frame bars in the list. Pure; no Qt.
 
-A *place* is an index in the order of frames; a task's own index is in the order of submission.
+A *place* is a task's index in the order of frames; its own index is in the order of submission. A *piece* is
+a part of a bar: a frame, or a task where there are too many frames.
 """
 
 from __future__ import annotations
