@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QLocale, QObject, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -221,12 +221,14 @@ class BooleanEditor(Editor):
 class NumberBox(QDoubleSpinBox):
     """A spin box without trailing zeros. Arrows stay within the parameter's limits; typed numbers may not.
 
-    The step is the parameter's; where it has none, the step adapts to the size of the number.
+    The step is the parameter's; where it has none, the step adapts to the size of the number. Numbers have
+    a decimal point in every locale, as in files and expressions; a comma that is typed becomes one.
     """
 
     def __init__(self, spec: ParameterSpec, decimals: int = 6, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._spec = spec
+        self.setLocale(QLocale.c())  # for Qt's parsing, which must match `textFromValue`
         self.setDecimals(decimals)
         self.setRange(-_LIMIT, _LIMIT)
         if spec.step:
@@ -240,6 +242,11 @@ class NumberBox(QDoubleSpinBox):
     def textFromValue(self, value: float) -> str:
         text = f"{value:.{self.decimals()}f}"
         return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        if self.decimals():
+            text = text.replace(",", ".")  # Qt would take it for a separator of thousands: 1,5 would be 15
+        return super().validate(text, position)
 
     def stepBy(self, steps: int) -> None:
         before = self.value()
