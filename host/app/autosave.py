@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from ..nodes import project as projects
 from ..nodes.errors import ProjectError
 from ..nodes.project import Project, from_document, to_document
 from ..nodes.scene import SceneChange, active_scene
+from .worker import Worker
 
 _log = logging.getLogger("Katana.File")
 _INTERVAL_MS = 15_000
@@ -56,9 +55,7 @@ class Autosave(QObject):
         started = round(psutil.Process().create_time() * 100)
         self._file = self._folder / f"{os.getpid()}-{started}{projects.SUFFIX}"
         self._written: dict[str, Any] | None = None
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
-        self._thread.start()
+        self._worker = Worker("autosave")
         self._timer = QTimer(self)
         self._timer.setInterval(_INTERVAL_MS)
         self._timer.timeout.connect(self.save)
@@ -76,15 +73,15 @@ class Autosave(QObject):
         self._written = document
         path = str(scene.path) if scene.path is not None else ""
         whole = {**document, _KEY: {"path": path, "time": time.time()}}
-        self._work.put(lambda: self._write(whole))
+        self._put(lambda: self._write(whole))
 
     def look_for_crashed(self) -> None:
         """Search for copies of crashed desktops on the thread; `found` is emitted with the latest."""
-        self._work.put(self._look)
+        self._put(self._look)
 
     def discard(self, copy: Path) -> None:
         """Delete the file of a copy, on the thread."""
-        self._work.put(lambda: copy.unlink(missing_ok=True))
+        self._put(lambda: copy.unlink(missing_ok=True))
 
     def close(self, *, keeps_copy: bool = False) -> None:
         """Delete this session's copy and end the thread, without waiting for an unresponsive file share.
@@ -97,24 +94,25 @@ class Autosave(QObject):
             self.save()
         else:
             self.discard(self._file)
-        self._work.put(None)
-        self._thread.join(_JOIN_S)
+        self._worker.close(_JOIN_S)
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change in (SceneChange.FILE, SceneChange.REPLACED) and not active_scene().dirty:
             self._written = None
             self.discard(self._file)
 
-    # --- On the thread ---
+    def _put(self, work: Callable[[], None]) -> None:
+        """Queue `work` for the thread; where it cannot read or write, that is a warning."""
 
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
+        def attempt() -> None:
             try:
                 work()
             except (OSError, ProjectError) as error:
                 _log.warning("The copy for recovery was not written or read: %s", error)
-            except RuntimeError:
-                return  # the desktop has closed, and Qt's objects with it
+
+        self._worker.put(attempt)
+
+    # --- On the thread ---
 
     def _write(self, document: dict[str, Any]) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

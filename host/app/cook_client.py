@@ -34,14 +34,17 @@ class CookClient:
         self._watch: _Watch | None = None
 
     def warm_up(self) -> None:
-        """Start the process before the first request. Blocks while a request runs; never on Qt's thread."""
+        """Start the process before the first request. Blocks while a request runs; never on Qt's thread.
+
+        Raises CookError where it does not start.
+        """
         with self._turn:
             self._ensure()
 
     def request(self, **request: Any) -> dict[str, Any]:
         """Send a request (see host.nodes.cook_service) and return its answer. Never on Qt's thread.
 
-        Raises CookError where the cook fails, times out, or the process dies.
+        Raises CookError where the cook fails or times out, or the process dies or does not start.
         """
         with self._turn:
             process = self._ensure()
@@ -57,7 +60,7 @@ class CookClient:
                 line = ""
             finally:
                 is_late = watch.end()
-            if not line:
+            if not line.endswith("\n"):  # none, or the start of one that its death has cut off
                 code = process.wait()
                 self._process = None
                 if is_late:
@@ -105,15 +108,18 @@ class CookClient:
             raise CookError("The desktop is closing.")
         if self._process is None or self._process.poll() is not None:
             environment = {**os.environ, **session.render_environment()}
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "host.nodes.cook_service"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                encoding="utf-8",
-                errors="replace",
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "host.nodes.cook_service"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=environment,
+                    encoding="utf-8",
+                    errors="replace",
+                )
+            except OSError as error:
+                raise CookError(f"The cook process does not start: {error.strerror or error}.") from error
             self._relaying = threading.Thread(
                 target=self._relay, args=(self._process,), name="cook-messages", daemon=True
             )

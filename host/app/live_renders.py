@@ -6,9 +6,7 @@ A worker thread cooks and sends. Only the newest state is cooked, so dragging a 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +26,7 @@ from .live_feed import LiveFeed
 from .pixel_server import PixelServer
 from .render_state import Render
 from .rendering import RenderSession
+from .worker import Worker
 
 _log = logging.getLogger("Katana.Render")
 _OF_NO_PICTURE = (Change.NODE_MOVED,)
@@ -69,9 +68,7 @@ class LiveRenders(QObject):
         self._lives: dict[int, _Live] = {}
         self._sending = threading.Lock()
         """For the state and the revision of each render."""
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="live-cooking", daemon=True)
-        self._thread.start()
+        self._worker = Worker("live-cooking")
         # Collects all changes of one turn of the event loop into one cook.
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -128,8 +125,7 @@ class LiveRenders(QObject):
         active_scene().ignore(self._on_scene_changed)
         active_scene().ignore(self._on_graph_changed)
         self._lives.clear()
-        self._work.put(None)
-        self._thread.join()
+        self._worker.close()
 
     # --- Changes ---
 
@@ -162,7 +158,7 @@ class LiveRenders(QObject):
     def _on_render_changed(self, render: Render) -> None:
         if render.ended and self._lives.pop(render.sequence_id, None) is not None:
             number = render.sequence_id
-            self._work.put(lambda: self._forget(number))
+            self._worker.put(lambda: self._forget(number))
 
     # --- Cooking ---
 
@@ -191,24 +187,19 @@ class LiveRenders(QObject):
             "frame": render.frame,
         }
         self.asked.emit(render.sequence_id)
-        self._work.put(lambda: self._cook_one(live, request))
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            try:
-                work()
-            except RuntimeError:
-                return  # the desktop has closed, and Qt's objects with it
+        self._worker.put(lambda: self._cook_one(live, request))
 
     def _cook_one(self, live: _Live, request: dict[str, Any]) -> None:
         """Send `request` to the cook process, and its answer to the render. Runs on the worker thread."""
         problem = ""
         try:
             answer = self._cook.request(**request)
+            self._take_answer(live, answer, request["frame"])
         except SceneError as error:
             problem = str(error)
-        else:
-            self._take_answer(live, answer, request["frame"])
+        except Exception as error:  # noqa: BLE001  without `_cooked`, it would never be cooked again
+            _log.debug("Cooking for a live render failed:", exc_info=True)
+            problem = f"Cooking failed unexpectedly: {type(error).__name__}: {error}."
         self._cooked.emit(live.render.sequence_id, problem)
 
     def _forget(self, number: int) -> None:

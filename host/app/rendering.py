@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import queue
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -32,6 +30,7 @@ from .pixel_server import PixelServer
 from .render_state import PHASES, Phase, Render
 from .sequence_dialog import SequenceDialog
 from .submission import Prepared, Submission, SubmissionError, at_home, hand_in, prepare
+from .worker import Worker
 
 _log = logging.getLogger("Katana.Render")
 
@@ -70,7 +69,6 @@ class RenderSession(QObject):
         self._pixels = pixels
         self._renders: list[Render] = []
         self._sequence_ids = itertools.count(1)
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._done.connect(self._on_done)
         self._prepared: dict[int, Prepared] = {}
         """Live renders by sequence ID, kept to submit them again after a crash."""
@@ -78,8 +76,7 @@ class RenderSession(QObject):
         self._frames_dialog: SequenceDialog | None = None
         self._poll = QTimer(self)
         self._poll.timeout.connect(self._on_poll)
-        self._worker = threading.Thread(target=self._run, name="render-submission", daemon=True)
-        self._worker.start()
+        self._worker = Worker("render-submission")
 
     @property
     def renders(self) -> tuple[Render, ...]:
@@ -216,14 +213,13 @@ class RenderSession(QObject):
         ExecuteCallbacksForType(
             Callbacks.Type.onRenderSetup, renderMethodName=method.method_name, nodeName=node
         )
-        self._work.put(lambda: self._submit(render, submission))
+        self._worker.put(lambda: self._submit(render, submission))
         return render
 
     def close(self) -> None:
         """Stop polling and the worker thread, for up to 2 s. Close the cook process first. Jobs continue."""
         self._poll.stop()
-        self._work.put(None)
-        self._worker.join(_JOIN_S)
+        self._worker.close(_JOIN_S)
 
     def _take_down(self, render: Render, project: Project) -> Submission:
         node = project.graph.find(render.node)
@@ -264,10 +260,6 @@ class RenderSession(QObject):
                 "token": self._pixels.admit(render.sequence_id),
             },
         )
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
 
     def _submit(self, render: Render, submission: Submission) -> None:
         """Prepare a render, then submit it on Qt's thread. Runs on the worker thread."""
@@ -356,7 +348,7 @@ class RenderSession(QObject):
         render.phase = phase
         if phase is Phase.FAILED:
             log = render.log_file
-            self._work.put(lambda: self._find_reason(render, log))
+            self._worker.put(lambda: self._find_reason(render, log))
         else:
             self.message_posted.emit(f"{render.method.label} of {render.node}: {phase.value.lower()}.")
             self.render_changed.emit(render)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
@@ -15,6 +13,7 @@ from ..nodes.lights_and_cameras import ListedPrim
 from ..nodes.project import to_document
 from ..nodes.scene import active_scene
 from .cook_client import CookClient
+from .worker import Worker
 
 _log = logging.getLogger("Katana.Cooking")
 
@@ -52,23 +51,21 @@ class SceneQueries(QObject):
     def __init__(self, cook: CookClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._cook = cook
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._to_list: queue.SimpleQueue[tuple[dict[str, object], str, float]] = queue.SimpleQueue()
-        self._work.put(self._warm_up)
-        self._thread = threading.Thread(target=self._run, name="scene-queries", daemon=True)
-        self._thread.start()
+        self._worker = Worker("scene-queries")
+        self._worker.put(self._warm_up)
 
     def ask_for_cameras(self, node: str) -> None:
         """Query the cameras in the scene of `node`; emits `cameras_found`."""
         document, frame = to_document(active_scene().project), active_scene().frame
-        self._work.put(lambda: self._describe(document, node, frame, False))
+        self._worker.put(lambda: self._describe(document, node, frame, False))
 
     def ask_for_range(self, node: str) -> None:
         """Query the frame range of a node's scene; emits `range_found` or `query_failed`, then
         `range_read`.
         """
         document, frame = to_document(active_scene().project), active_scene().frame
-        self._work.put(lambda: self._describe(document, node, frame, True))
+        self._worker.put(lambda: self._describe(document, node, frame, True))
 
     def ask_for_prims(self, node: str) -> None:
         """Query the lights and cameras in the scene of `node`; emits `prims_listed`.
@@ -76,18 +73,17 @@ class SceneQueries(QObject):
         Of several queries that wait, as while the frame is dragged, only the last is answered.
         """
         self._to_list.put((to_document(active_scene().project), node, active_scene().frame))
-        self._work.put(self._list_prims)
+        self._worker.put(self._list_prims)
 
     def close(self) -> None:
         """End the thread. Close the cook process first, or this waits for the running query."""
-        self._work.put(None)
-        self._thread.join()
+        self._worker.close()
 
     def _warm_up(self) -> None:
         try:
             self._cook.warm_up()
-        except (CookError, OSError) as error:
-            _log.error("The cook process does not start: %s", error)
+        except CookError as error:
+            _log.error("%s", error)
 
     def _describe(self, document: dict[str, object], node: str, frame: float, with_range: bool) -> None:
         try:
@@ -123,13 +119,6 @@ class SceneQueries(QObject):
             )
             listing = SceneListing(prims, answer["more"], tuple(answer["warnings"]))
         self.prims_listed.emit(node, listing)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            try:
-                work()
-            except RuntimeError:
-                return  # the desktop has closed, and Qt's objects with it
 
 
 _queries: SceneQueries | None = None

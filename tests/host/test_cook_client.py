@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -101,3 +102,34 @@ def test_after_the_end_there_are_no_answers(client: CookClient) -> None:
     client.close()
     with pytest.raises(CookError, match="closing"):
         ask(client)
+
+
+@pytest.mark.parametrize("cut_off", ['{"ok": true, "cameras": [', '{"ok": true, "cameras": []}'])
+def test_an_answer_that_its_death_cuts_off_is_a_cook_error(
+    client: CookClient, monkeypatch: pytest.MonkeyPatch, cut_off: str
+) -> None:
+    """Even where the line is whole but for its end; the next request is answered by a new process."""
+    program = f"import sys; sys.stdin.readline(); sys.stdout.write({cut_off!r})"
+    start = subprocess.Popen
+
+    def start_another(_arguments: list[str], **options: Any) -> subprocess.Popen[str]:
+        return start([sys.executable, "-c", program], **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cook_client.subprocess, "Popen", start_another)
+        with pytest.raises(CookError, match="exit code 0"):
+            ask(client)
+    assert ask(client) == ["/World/Front"]
+
+
+def test_a_process_that_does_not_start_is_a_cook_error(
+    client: CookClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where there are no more descriptors; the next request starts it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(cook_client.sys, "executable", str(SMALL.parent / "no-such-python"))
+        with pytest.raises(CookError, match="does not start"):
+            client.warm_up()
+        with pytest.raises(CookError, match="does not start"):
+            ask(client)
+    assert ask(client) == ["/World/Front"]

@@ -97,6 +97,26 @@ def children() -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), ValueError("not JSON")])
+def test_an_unexpected_error_of_a_cook_does_not_end_live_renders(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The render shows it as its problem, and is cooked again after the next change."""
+    desktop = make_desktop()
+    open_small(desktop, samples=4)
+
+    def fail(**_request: object) -> None:
+        raise error
+
+    render = Render("Render", "", RenderMethod.LIVE, 1.0, sequence_id=77)
+    with monkeypatch.context() as patch:
+        patch.setattr(desktop.cook, "request", fail)
+        desktop.renders.render_started.emit(render)
+        qtbot.waitUntil(lambda: str(error) in render.problem, timeout=LIMIT_MS)
+    active_scene().set_frame(2.0)
+    qtbot.waitUntil(lambda: desktop.lives.revision(render) == 1 and not render.problem, timeout=LIMIT_MS)
+
+
 def test_a_live_render_follows_the_graph(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
     """A light that changes is seen; an edit that breaks the scene, or an expression that
     needs its own value, keeps the picture, with the reason; a crash
