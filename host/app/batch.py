@@ -60,7 +60,10 @@ def run_script(script: Path, arguments: list[str]) -> int:
     try:
         runpy.run_path(str(script), run_name="__main__")
     except SystemExit as error:
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)  # as Python does: a script ends itself with a message
+        return 1
     except Exception as error:  # noqa: BLE001  a script may raise anything; the session still ends in order
         _log.error("The script %s failed: %s: %s", script, type(error).__name__, error, exc_info=True)
         return 1

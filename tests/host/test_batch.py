@@ -92,3 +92,11 @@ def test_frames_that_are_none_are_refused(text: str) -> None:
     """With what was given; before anything is made of it."""
     with pytest.raises(ValueError):
         parse_frames(text)
+
+
+def test_a_script_that_exits_with_a_text_shows_it(tmp_path: Path) -> None:
+    """As Python does; the exit code is 1."""
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nsys.exit('there is no such shot')\n")
+    done = run(DATA / "resources", "--script", script)
+    assert (done.returncode, done.stderr) == (1, "there is no such shot\n")
