@@ -139,7 +139,11 @@ class Documents(QObject):
         scene = active_scene()
         if scene.path is not None:
             return  # a project has a range of its own
-        scene.set_range(first, last)
+        try:
+            scene.set_range(first, last)
+        except ValueError as error:
+            _log.warning("The frame range of the file is not used: %s.", error)
+            return
         if not first <= scene.frame <= last:
             scene.set_frame(first)
 

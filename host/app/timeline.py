@@ -5,9 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QWidget
 
+from ..nodes.frames import MAX_FRAME
 from ..nodes.scene import SceneChange, active_scene
-
-_LIMIT = 1_000_000
 
 
 class Timeline(QWidget):
@@ -69,7 +68,7 @@ class Timeline(QWidget):
 
 def _frame_box(parent: QWidget, name: str) -> QSpinBox:
     box = QSpinBox(parent)
-    box.setRange(-_LIMIT, _LIMIT)
+    box.setRange(-MAX_FRAME, MAX_FRAME)
     box.setAccessibleName(name)
     box.setToolTip(name)
     box.setMinimumWidth(64)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ProjectError, SceneError
+from .frames import frame_number
 from .graph import Graph
 from .parameters import Kind, stored
 from .types import node_type
@@ -104,9 +105,9 @@ def from_document(document: object, folder: Path | None = None) -> Project:
             f"it has version {document.get('version')!r}, and this desktop reads version {VERSION}."
         )
     try:
-        first, last = (float(value) for value in document["range"])
+        first, last = (frame_number(value) for value in document["range"])
         variables = _variables(document.get("variables", ()))
-        project = Project(Graph(), float(document["frame"]), first, last, variables)
+        project = Project(Graph(), frame_number(document["frame"]), first, last, variables)
         entries = list(document["nodes"])
         for entry in entries:
             _add_node(project.graph, entry, folder)
@@ -115,7 +116,7 @@ def from_document(document: object, folder: Path | None = None) -> Project:
                 project.graph.connect(project.graph.node(source), project.graph.node(entry["name"]), port)
     except SceneError as error:
         raise ProjectError(str(error)) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ProjectError(f"a part of it is missing or malformed ({error}).") from error
     return project
 

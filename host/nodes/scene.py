@@ -10,6 +10,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from . import project as projects
+from .frames import frame_number
 from .graph import Change, Graph, GraphEvent, Node
 from .project import Project
 from .variables import Variable
@@ -87,13 +88,15 @@ class Scene:
         return self._project.frame
 
     def set_frame(self, frame: float) -> None:
-        """Set the current frame."""
+        """Set the current frame. Raises ValueError where it is beyond the timeline's limits."""
+        frame = frame_number(frame)
         if frame != self._project.frame:
             self._project.frame = frame
             self._notify(SceneChange.FRAME)
 
     def set_range(self, first: float, last: float) -> None:
-        """Set the working range, both ends inclusive."""
+        """Set the working range, both ends inclusive. Raises ValueError as `set_frame`."""
+        first, last = frame_number(first), frame_number(last)
         if (first, last) != (self._project.first_frame, self._project.last_frame):
             self._project.first_frame, self._project.last_frame = first, last
             self._notify(SceneChange.FRAME)

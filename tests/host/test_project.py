@@ -88,6 +88,8 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
         ),
         (lambda document: document.pop("nodes"), "a part of it is missing or malformed ('nodes')."),
         (lambda document: document.update(range=[1]), "malformed"),
+        (lambda document: document.update(range=[1, 3e9]), "3000000000.0 is not a frame number"),
+        (lambda document: document.update(frame=float("nan")), "nan is not a frame number"),
         (lambda document: document.update(nodes=7), "malformed"),
         (lambda document: document["nodes"][0].update(type="Cube"), "There is no node type 'Cube'"),
         (lambda document: document["nodes"][1].update(name="Merge"), "'Merge'"),

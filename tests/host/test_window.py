@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QSize, Qt, QUrl
@@ -22,6 +24,7 @@ from host.Katana.UI4.App.MainWindow import GetMainWindow
 from host.Katana.UI4.Tabs import BaseTab
 from host.Katana.Utils import Plugins
 from host.nodes.scene import active_scene
+from host.nodes.types import node_type
 from tests.host.conftest import DATA, SMALL, MakeDesktop, forget_session, shut
 from tests.host.driving import (
     WAIT_MS,
@@ -75,6 +78,50 @@ def test_opening_a_usd_file_makes_its_three_nodes_and_finds_its_frames(
     ]
     assert (NodegraphAPI.GetInTime(), NodegraphAPI.GetOutTime()) == (1.0, 12.0)
     assert not active_scene().dirty
+
+
+def test_a_range_beyond_the_timeline_is_not_used(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """A warning says so; the frame stays."""
+    desktop = make_desktop()
+    file = tmp_path / "far.usda"
+    file.write_text('#usda 1.0\n(\n    startTimeCode = 1\n    endTimeCode = 3e9\n)\ndef Sphere "Ball" {}\n')
+    with qtbot.waitSignal(desktop.queries.range_read, timeout=WAIT_MS):
+        desktop.window.documents.open(file)
+    assert (NodegraphAPI.GetInTime(), NodegraphAPI.GetOutTime()) == (1.0, 1.0)
+    messages = Tabs.FindTopTab("Messages")
+    assert isinstance(messages, Messages)
+    assert "3000000000.0 is not a frame number" in messages.text
+
+
+def test_the_answer_of_a_project_that_was_replaced_is_dropped(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the range of a slow file comes to the project after it, nor the error of a broken one."""
+    desktop = make_desktop()
+    broken = tmp_path / "broken.usda"
+    broken.write_text("#usda 1.0\ndef Xform {\n")
+    request, gate, answered = desktop.cook.request, threading.Event(), list[str]()
+
+    def answer_late(**asked: Any) -> dict[str, Any]:
+        gate.wait(WAIT_MS / 1000)
+        answered.append(asked["op"])
+        return request(**asked)
+
+    monkeypatch.setattr(desktop.cook, "request", answer_late)
+    desktop.window.documents.open(broken)
+    desktop.window.documents.open(SMALL)
+    desktop.window.documents.new()
+    node = active_scene().graph.create(node_type("UsdIn"))
+    desktop.queries.ask_for_range(node.name)
+    gate.set()
+    with qtbot.waitSignal(desktop.queries.range_read, timeout=WAIT_MS) as read:
+        pass
+    assert read.args == [node.name]  # all that was asked before it has been answered
+    assert answered.count("describe") >= 3
+    assert (NodegraphAPI.GetInTime(), NodegraphAPI.GetOutTime()) == (1.0, 1.0)
+    assert "broken.usda" not in desktop.window.error
 
 
 def test_a_file_dropped_on_the_window_is_opened(make_desktop: MakeDesktop) -> None:
