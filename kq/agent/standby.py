@@ -64,7 +64,8 @@ class ReadyProcess:
         finally:
             os.close(write_end)
         self._output = b""  # the last 4096 bytes
-        self._was_ready = False
+        self.was_ready = False
+        """Whether it has loaded, also once it has ended."""
         # Not every system can poll a pipe without blocking, so a thread reads it to its end.
         self._reader = threading.Thread(
             target=self._listen, args=(read_end,), name=f"kq-standby-{self.child.pid}", daemon=True
@@ -75,7 +76,7 @@ class ReadyProcess:
         try:
             while block := os.read(pipe, 4096):
                 output = self._output + block
-                self._was_ready = self._was_ready or READY in output.splitlines()
+                self.was_ready = self.was_ready or READY in output.splitlines()
                 self._output = output[-4096:]
         finally:
             os.close(pipe)
@@ -83,7 +84,7 @@ class ReadyProcess:
     @property
     def is_ready(self) -> bool:
         """Whether it has loaded, and waits."""
-        return self._was_ready and self.child.poll() is None
+        return self.was_ready and self.child.poll() is None
 
     def has_confirmed(self) -> bool:
         """Return whether it has confirmed the job. Does not change any more once the process has ended."""
@@ -171,7 +172,7 @@ class Standby:
         self._born, self._check_at = now, now + _POLL_INTERVAL_S
 
     def _look_after(self, kept: ReadyProcess, now: float) -> None:
-        was_ready = kept.is_ready
+        was_ready = kept.was_ready  # also of one that has ended since
         if kept.child.poll() is not None:
             self._end()
             if not was_ready:

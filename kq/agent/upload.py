@@ -127,6 +127,7 @@ class FileUpload:
         self._wire = wire
         self._queue: deque[tuple[Path, str]] = deque()
         self._file: IO[bytes] | None = None
+        self._path = Path()
         self._target = ""
         self._size = self._sent = self._received = 0
         self._hash = hashlib.sha256()
@@ -163,15 +164,15 @@ class FileUpload:
 
     def _open_next(self) -> bool:
         while self._queue:
-            path, self._target = self._queue.popleft()
+            self._path, self._target = self._queue.popleft()
             try:
-                self._file = _open_regular(path)
+                self._file = _open_regular(self._path)
                 self._size = os.fstat(self._file.fileno()).st_size
             except OSError as error:
-                self.refused[self._target] = f"{path} cannot be read: {error.strerror}"
+                self.refused[self._target] = f"{self._path} cannot be read: {error.strerror}"
                 continue
             except ValueError:
-                self.refused[self._target] = f"{path!s:.200} cannot be read: its path is not valid"
+                self.refused[self._target] = f"{self._path!s:.200} cannot be read: its path is not valid"
                 continue
             self._rewind()
             return True
@@ -189,8 +190,12 @@ class FileUpload:
             and (self._sent < self._size or self._size == 0)
             and self._sent - self._received < _IN_FLIGHT_BYTES
         ):
-            self._file.seek(self._sent)
-            data = self._file.read(min(m.STREAM_PART_BYTES, self._size - self._sent))
+            try:
+                self._file.seek(self._sent)
+                data = self._file.read(min(m.STREAM_PART_BYTES, self._size - self._sent))
+            except OSError as error:  # of a share or disk that failed meanwhile
+                self._finish(f"{self._path} cannot be read: {error.strerror}")
+                return
             if not data and self._size:
                 # It shrank: the caller queues the changed file again.
                 self._finish("it changed while it was sent")

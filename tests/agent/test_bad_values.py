@@ -86,6 +86,24 @@ def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: 
     files.close()
 
 
+def test_a_picture_that_can_no_longer_be_read_is_refused_and_the_next_is_sent(tmp_path: Path) -> None:
+    """Its share fails between two parts: the answer to the first must not raise in the Agent's loop."""
+    sent: list[Any] = []
+    files = FileUpload("a1", "j/0/1", wire(sent))
+    (tmp_path / "large.png").write_bytes(bytes(4 * m.STREAM_PART_BYTES))
+    files.add(tmp_path / "large.png", "/desktop/large.png")
+    assert files._file is not None
+    folder = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(folder, files._file.fileno())  # from now on reading fails, as from a share that is gone
+    os.close(folder)
+    files.take(m.StreamedOrder(attempt="j/0/1", path="/desktop/large.png", received=m.STREAM_PART_BYTES))
+    assert files.is_idle and str(tmp_path / "large.png") in files.refused["/desktop/large.png"]
+    (tmp_path / "good.png").write_bytes(b"picture")
+    files.add(tmp_path / "good.png", "/desktop/good.png")
+    assert (sent[-1].path, sent[-1].data) == ("/desktop/good.png", b"picture")
+    files.close()
+
+
 @pytest.mark.parametrize("name", ["larger than the limit", "a path with NUL"])
 def test_a_picture_that_no_desktop_can_show_is_skipped_while_the_job_runs(tmp_path: Path, name: str) -> None:
     """The Agent's loop goes on; the next picture is sent."""

@@ -164,6 +164,18 @@ def test_one_that_died_while_it_waited_is_not_missed(ready: Ready) -> None:
     assert (state, lines[-1].split()[0]) == ("Completed", "anew")
 
 
+def test_after_one_that_died_while_it_waited_another_is_loaded(queue: LiveQueue, ready: Ready) -> None:
+    """Something else ended it, as a machine short of memory does: the command itself can be loaded."""
+    ready.run()
+    waiting = ready.await_waiting()
+    until(lambda: queue.client.agents()[0].memory is not None, "the Agent to know of it")
+    kill(waiting)
+    until(lambda: queue.client.agents()[0].memory is None, "the Agent to notice")
+    ready.run()
+    waiting = ready.await_waiting(2)
+    assert ready.run()[2][0] == f"ready {waiting}"
+
+
 @pytest.mark.parametrize(
     "fields",
     [
