@@ -60,7 +60,12 @@ class ParameterSpec:
 
     def check(self, value: object) -> Value:
         """Return `value` converted to the parameter's kind; raises ParameterError where it is invalid."""
-        checked = self._of_kind(value)
+        try:
+            checked = self._of_kind(value)
+            if isinstance(checked, int):
+                float(checked)
+        except OverflowError:
+            raise ParameterError(f"{self.label} takes no number of that size.") from None
         if isinstance(checked, int | float) and not isinstance(checked, bool):
             if not math.isfinite(checked):
                 raise ParameterError(f"{self.label} must be a finite number, and is {checked}.")

@@ -6,11 +6,14 @@ The same document, as a dictionary, is sent to the cook process.
 from __future__ import annotations
 
 import json
+import math
 import os
-import tempfile
+import re
+import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .errors import ProjectError, SceneError
@@ -121,9 +124,17 @@ def from_document(document: object, folder: Path | None = None) -> Project:
     return project
 
 
+def _finite(value: Any) -> float:
+    """Return a coordinate as a float; raises ValueError where it is infinite or NaN."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no position")
+    return number
+
+
 def _add_node(graph: Graph, entry: dict[str, Any], folder: Path | None) -> None:
     name = str(entry["name"])
-    x, y = (float(value) for value in entry["position"])
+    x, y = (_finite(value) for value in entry["position"])
     node = graph.create(node_type(str(entry["type"])), name, (x, y))
     if node.name != name:
         raise ProjectError(f"the node name {name!r} is taken twice or is not a name.")
@@ -163,7 +174,12 @@ def _relative(value: object, folder: Path | None) -> object:
 
 
 def _absolute(value: object, folder: Path | None) -> object:
-    if folder is None or not isinstance(value, str) or not value or Path(value).is_absolute():
+    """Return a relative path joined to `folder`; other paths, also those of another system, as they are."""
+    if folder is None or not isinstance(value, str):
+        return value
+    path = value.strip()
+    is_whole = PurePosixPath(path).is_absolute() or bool(PureWindowsPath(path).drive)
+    if not path or is_whole or re.match(r"~([/\\]|$)", path):
         return value
     return str(folder / value)
 
@@ -175,38 +191,43 @@ def load(path: str | Path) -> Project:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProjectError(f"The project {file} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise ProjectError(f"The project {file} cannot be read: it is not valid JSON ({error}).") from error
     try:
-        return from_document(document, file.parent)
+        return from_document(document, _real(file).parent)
     except ProjectError as error:
         raise ProjectError(f"The project {file} cannot be opened: {error}") from error
 
 
 def save(project: Project, path: str | Path) -> None:
     """Write `project` to `path`, replacing the file atomically; raises ProjectError."""
-    file = Path(path).absolute()
+    file = _real(Path(path).absolute())
     write_document(to_document(project, file.parent), file)
+
+
+def _real(file: Path) -> Path:
+    """Return the file that `file` links to, such as shot_v003 of a link `latest`, else `file` itself."""
+    return Path(os.path.realpath(file)) if file.is_symlink() else file
 
 
 def write_document(document: dict[str, Any], file: Path) -> None:
     """Write a project's document to `file`, replacing it atomically; raises ProjectError. Any thread."""
     text = json.dumps(document, indent=2) + "\n"
-    temporary = ""
+    temporary: Path | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+        # "x": with the permissions of the artist's umask, which only the system can apply without a race.
+        with draft.open("x", encoding="utf-8") as stream:
+            temporary = draft
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes the file private; a project gets the permissions of the artist's umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(file)
+        if file.exists():
+            shutil.copymode(file, draft)  # a project that a team may write stays one
+        draft.replace(file)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         raise ProjectError(f"The project cannot be written to {file}: {error.strerror}.") from error
 
 

@@ -56,6 +56,34 @@ def test_files_beside_the_project_move_with_it(tmp_path: Path) -> None:
     assert graph.node("Material").value("texture") == "/elsewhere/wood.png"
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["~/renders/a.####.exr", "C:\\show\\a.exr", "C:/show/a.exr", "\\\\server\\show\\a.exr", " /show/a.exr"],
+)
+def test_paths_of_home_and_of_another_system_come_back(tmp_path: Path, path: str) -> None:
+    """They are not below the project's folder, and are saved as they were."""
+    project = example()
+    project.graph.node("Render").set_value("output", path)
+    projects.save(project, tmp_path / "shot.kqproject")
+    assert projects.load(tmp_path / "shot.kqproject").graph.node("Render").value("output") == path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and permissions are of another kind there")
+def test_a_link_stays_one_and_a_file_keeps_its_permissions(tmp_path: Path) -> None:
+    """Saving through a link writes the file that it names, with paths relative to that file's folder."""
+    (tmp_path / "versions").mkdir()
+    file, link = tmp_path / "versions" / "shot_v003.kqproject", tmp_path / "latest.kqproject"
+    projects.save(Project(), file)
+    file.chmod(0o664)
+    link.symlink_to(Path("versions", file.name))
+    project = example()
+    project.graph.node("UsdIn").set_value("file", str(tmp_path / "versions" / "set.usda"))
+    projects.save(project, link)
+    assert link.is_symlink()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o664
+    assert to_document(projects.load(link)) == to_document(projects.load(file)) == to_document(project)
+
+
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     """A folder that is not there, and a file in place of one: a message each, and no half-written file."""
     with pytest.raises(ProjectError, match=rf"\bgone\b.*{os.strerror(errno.ENOENT)}"):
@@ -91,6 +119,11 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
         (lambda document: document.update(range=[1, 3e9]), "3000000000.0 is not a frame number"),
         (lambda document: document.update(frame=float("nan")), "nan is not a frame number"),
         (lambda document: document.update(nodes=7), "malformed"),
+        (lambda document: document.update(frame=float("nan")), "nan"),
+        (lambda document: document.update(range=[1, float("inf")]), "inf"),
+        (lambda document: document.update(frame=10**400), "malformed"),
+        (lambda document: document["nodes"][0].update(position=[float("nan"), 0]), "nan"),
+        (lambda document: document["nodes"][3]["parameters"].update(intensity=10**400), "Intensity"),
         (lambda document: document["nodes"][0].update(type="Cube"), "There is no node type 'Cube'"),
         (lambda document: document["nodes"][1].update(name="Merge"), "'Merge'"),
         (lambda document: document["nodes"][0].update(inputs={"i0": "Absent"}), "'Absent'"),
@@ -125,7 +158,13 @@ def test_a_malformed_project_is_refused_with_what_is_wrong(
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"{", "JSON"), (b"\xff\xfe", "JSON"), (b"[]", "not a project")],
+    [
+        (b"{", "JSON"),
+        (b"\xff\xfe", "JSON"),
+        (b"[]", "not a project"),
+        (b"[" * 200_000, "JSON"),
+        (b"9" * 5000, "JSON"),
+    ],
 )
 def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     """Neither text nor bytes bring more than a message."""
