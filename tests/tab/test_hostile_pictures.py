@@ -194,3 +194,36 @@ def test_open_picture_opens_nothing_but_pictures(
     settle(lambda: tab.model.job("job000001").picture.endswith("EXR"))
     tab.actions_of_jobs.open_picture.trigger()
     assert opened == ["/pics/a.####.EXR"]
+
+
+def test_a_thumbnail_that_was_dropped_while_it_was_read_is_read_again(
+    qtbot: Any, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a quick scroll through thousands of jobs: its row comes into sight again later."""
+    monkeypatch.setattr(pictures, "MAX_KEPT", 1)
+    loader = pictures.PictureLoader()
+    path = picture_file(tmp_path / "first.png", Qt.GlobalColor.red)
+    other = picture_file(tmp_path / "other.png", Qt.GlobalColor.blue)
+    first_is_read = threading.Event()
+    read = loader._reader.read
+
+    def slow_read(asked: str, **how: Any) -> Any:
+        picture = read(asked, **how)
+        if asked == path and not first_is_read.is_set():
+            first_is_read.set()
+            assert dropped.wait(60)
+        return picture
+
+    dropped = threading.Event()
+    monkeypatch.setattr(loader._reader, "read", slow_read)
+    try:
+        assert loader.thumbnail(path, 1.0) is None
+        assert first_is_read.wait(60)
+        assert loader.thumbnail(other, 1.0) is None  # drops the first one
+        dropped.set()
+        settle(lambda: loader.thumbnail(other, 1.0) is not None)
+        settle(lambda: loader.thumbnail(path, 1.0) is not None)
+    finally:
+        dropped.set()
+        loader.close()
+        assert loader.wait(60)

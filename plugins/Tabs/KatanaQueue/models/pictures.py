@@ -49,7 +49,9 @@ class PictureLoader(FileThread):
         self._reader = PictureReader(find_python)
         self._thumbnails: OrderedDict[str, QPixmap | None] = OrderedDict()
         self._unsaved: dict[str, tuple[QPixmap, QPixmap]] = {}  # by job id: whole picture, thumbnail
-        self._stamps: dict[str, tuple[int, int]] = {}  # by path: size and mtime of the loaded file
+        # By path: size and mtime of the file of a kept thumbnail. With the stamp of another, whose picture
+        # was dropped, its file would count as unchanged, and never be shown again.
+        self._stamps: dict[str, tuple[int, int]] = {}
         self._stale: set[str] = set()
         self._ratio = 1.0
         self._is_active = True
@@ -68,6 +70,8 @@ class PictureLoader(FileThread):
         while len(self._thumbnails) > MAX_KEPT:
             old, _ = self._thumbnails.popitem(last=False)
             self._stamps.pop(old, None)
+            with self._condition:
+                self._wanted.pop((old, False), None)
         self._ask(path, whole=False)
         return None
 
@@ -147,11 +151,11 @@ class PictureLoader(FileThread):
         finally:
             self._reader.close()
 
-    def _load(self, path: str, whole: bool) -> tuple[QImage, str | None] | None:
+    def _load(self, path: str, whole: bool) -> tuple[QImage, str | tuple[int, int]] | None:
         """Read a file on the worker thread.
 
         Returns:
-            For a thumbnail: (image, None), or None if the file is unchanged or unreadable.
+            For a thumbnail: image and stamp of the file, or None if the file is unchanged or unreadable.
             For a whole picture: (image, ""), or (null image, error message).
         """
         size, began_s = (QSizeF(THUMBNAIL) * self._ratio).toSize(), time.monotonic()
@@ -170,9 +174,8 @@ class PictureLoader(FileThread):
         image = _image_of(picture)
         if whole:
             return image, ""
-        self._stamps[path] = picture.stamp
         image.setDevicePixelRatio(self._ratio)
-        return image, None
+        return image, picture.stamp
 
     def _is_wanted(self, path: str, began_s: float, is_file_read: bool) -> bool:
         """Whether to go on with a picture. A folder that does not respond gives way to a whole picture."""
@@ -183,11 +186,12 @@ class PictureLoader(FileThread):
         with self._condition:
             return not any(whole and other != path for other, whole in self._wanted)
 
-    def _on_loaded(self, path: str, image: QImage, message: str | None) -> None:
-        if message is not None:
-            self.picture_loaded.emit(path, image, message)
+    def _on_loaded(self, path: str, image: QImage, result: str | tuple[int, int]) -> None:
+        if isinstance(result, str):
+            self.picture_loaded.emit(path, image, result)
         elif path in self._thumbnails:
             self._thumbnails[path] = QPixmap.fromImage(image)
+            self._stamps[path] = result
             self.thumbnail_loaded.emit(path)
 
 
