@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 from katana_queue.kq.api import ConnectionStatus, JobState, QueueRecord, Severity
-from katana_queue.plugins.Tabs.KatanaQueue.models import log_reader
+from katana_queue.plugins.Tabs.KatanaQueue.models import log_file, log_reader
 from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QWheelEvent
@@ -541,3 +544,26 @@ def test_lines_of_progress_and_pictures_are_folded_at_first(
     assert panel.fold_action.isChecked() and "3 lines" in panel._severity.text()
     panel.fold_action.setChecked(False)
     assert folding.shown == 6
+
+
+def test_a_log_whose_share_goes_away_is_read_on_when_it_is_back(
+    panel: LogPanel, tmp_path: Path, settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file opens, but a read fails, as of a stale handle: no share can be taken away here."""
+
+    class OnShare(io.FileIO):
+        def read(self, size: int | None = -1, /) -> Any:
+            if is_away.is_set():
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            return super().read(size)
+
+    is_away = threading.Event()
+    monkeypatch.setattr(log_file, "open", lambda path, *_, **__: OnShare(path), raising=False)
+    path = write(tmp_path / "log", 10)
+    panel.show_log(str(path))
+    settle(lambda: shown(panel)[-1:] == ["line 9"])
+    is_away.set()
+    write(path, 1, 10)
+    settle(lambda: os.strerror(errno.ESTALE) in panel.view._message)
+    is_away.clear()
+    settle(lambda: shown(panel)[-1:] == ["line 10"])

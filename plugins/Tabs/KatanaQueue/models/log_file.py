@@ -10,6 +10,8 @@ import re
 import stat
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -112,7 +114,8 @@ class LogFile:
             return self._restart(status.st_size)
         if status.st_size == self.size:
             if status.st_ctime_ns != self._opened_at:  # its permissions may have changed: raise if unreadable
-                self._open().close()
+                with self._open():
+                    pass
                 self._opened_at = status.st_ctime_ns
             return FileChange.NONE
         # Truncated and grown past its old size between two checks: only the content shows that.
@@ -212,9 +215,12 @@ class LogFile:
             at = block.find(b"\n", at + 1)
         return chunk * CHUNK + at + 1
 
-    def _open(self) -> BinaryIO:
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        """Open the file for the body, whose reads may fail, too: a share can go away between two of them."""
         try:
-            return open(self.path, "rb", buffering=0)
+            with open(self.path, "rb", buffering=0) as file:
+                yield file
         except OSError as error:
             raise LogProblem(_in_words(self.path, error, was_there=self.size > 0)) from error
 
