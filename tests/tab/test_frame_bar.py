@@ -243,3 +243,38 @@ def test_the_bar_follows_the_job(tab: Any, queue: FakeQueue, settle: Settle) -> 
     tasks[1] = TaskRecord(job_id=job.id, index=1, state=TaskState.FAILED)
     queue.set(job.id, tasks_running=0, tasks_failed=1)
     settle(lambda: tab.frames.shown(job) == coded(TaskState.WAITING, TaskState.FAILED))
+
+
+def test_rows_that_come_into_sight_have_their_frames(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """As jobs above them are removed, or move."""
+
+    def asked() -> set[str]:
+        first, last = tab.view.visible_rows()
+        seen = {tab.model.job_id(row) for row in range(first, last + 1)}
+        assert seen
+        return seen - {each[1] for each in queue.asked if each[0] == "task_states"}
+
+    counts = {"tasks": 2, "tasks_waiting": 1, "tasks_failed": 1}
+    jobs = [make_job(n, JobState.RUNNING, progress=n / 1000, **counts) for n in range(90)]
+    for job in jobs:
+        queue.tasks_of[job.id] = [
+            TaskRecord(job_id=job.id, index=i, state=state)
+            for i, state in enumerate((TaskState.FAILED, TaskState.WAITING))
+        ]
+        queue.specs[job.id] = spec_of("1-2")
+    queue.change(jobs)
+    settle(lambda: tab.model.shown == 90 and not asked())
+    first, last = tab.view.visible_rows()
+    removed = [tab.model.job_id(row) for row in range(first, last + 1)]
+    assert len(removed) < 40
+    queue.change(removed=removed)
+    settle(lambda: tab.model.shown == 90 - len(removed))
+    settle(lambda: not asked())
+    tab.view.sortByColumn(Column.PROGRESS, Qt.SortOrder.AscendingOrder)
+    tab.view.scrollToTop()
+    settle(lambda: not asked())
+    first, last = tab.view.visible_rows()
+    moved = [tab.model.job_id(row) for row in range(first, last + 1)]
+    queue.change([msgspec.structs.replace(tab.model.job(job_id), progress=0.99) for job_id in moved])
+    settle(lambda: tab.model.row(moved[0]) != first)
+    settle(lambda: not asked())

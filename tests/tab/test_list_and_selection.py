@@ -197,3 +197,24 @@ def test_the_picture_is_revealed_and_its_path_copied(tab: Any, queue: FakeQueue,
     assert QGuiApplication.clipboard().text() == "/pics/beauty.exr"
     tab.actions_of_jobs.reveal_picture.trigger()
     assert "/pics" in tab.notice.text()
+
+
+def test_selected_tasks_stay_selected_when_the_list_is_sorted(
+    tab: Any, queue: FakeQueue, settle: Settle
+) -> None:
+    """*Stop* and the log's attempts are of the task that was selected, beside a job or alone."""
+    show_tasks(tab, queue, settle, time.time())
+    job_row = tab.model.row("job000001")
+    tab.view.selectRow(job_row + 2)
+    assert tab.view.chosen.tasks() == {"job000001": [1]}
+    for order in (Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder):
+        tab.view.sortByColumn(Column.NAME, order)
+        assert tab.view.chosen.tasks() == {"job000001": [1]}
+        assert tab.view.chosen.job_ids() == []
+        assert tab.view.chosen.has_current() and tab.view.current() == ("job000001", 1)
+    tab.view.chosen.select(["job000002"], {"job000001": [0, 2]})
+    queue.change(queue.jobs(), reset=True)  # as after a lost connection
+    settle(lambda: tab.view.chosen.any())
+    tab.view.sortByColumn(Column.STATE, Qt.SortOrder.AscendingOrder)
+    assert tab.view.chosen.tasks() == {"job000001": [0, 2]}
+    assert tab.view.chosen.job_ids() == ["job000002"]

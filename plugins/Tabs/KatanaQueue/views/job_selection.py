@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QObject, Signal
 from PySide6.QtWidgets import QAbstractItemView
@@ -29,7 +29,7 @@ class JobSelection(QObject):
     def __init__(self, view: QAbstractItemView, jobs: JobsModel) -> None:
         super().__init__(view)
         self._view, self._jobs = view, jobs
-        self._remembered: tuple[list[str], str, int | None] = ([], "", None)
+        self._remembered: tuple[list[str], dict[str, list[int]], str, int | None] = ([], {}, "", None)
         view.selectionModel().selectionChanged.connect(lambda *_: self._on_selection_changed())
         jobs.about_to_rearrange.connect(self.remember)
         jobs.rearranged.connect(self.recall)
@@ -78,10 +78,15 @@ class JobSelection(QObject):
         """Whether the current row is selected: it is not after its job was removed and Qt chose another."""
         return self._view.selectionModel().isSelected(self._view.currentIndex().siblingAtColumn(0))
 
-    def select(self, job_ids: Iterable[str]) -> None:
-        """Select only these jobs; none if they form more than MAX_STRETCHES separate ranges."""
+    def select(self, job_ids: Iterable[str], tasks: Mapping[str, Iterable[int]] | None = None) -> None:
+        """Select only these jobs, and these tasks of expanded jobs, by job id; none if they form more than
+        MAX_STRETCHES separate ranges."""
+        rows = [row for job_id in job_ids if (row := self._jobs.row(job_id)) is not None]
+        for job_id, indexes in (tasks or {}).items():
+            of_tasks = self._jobs.rows_of_tasks(job_id)
+            rows += [of_tasks[index] for index in indexes if index < len(of_tasks)]
         stretches: list[list[int]] = []
-        for row in sorted(row for job_id in job_ids if (row := self._jobs.row(job_id)) is not None):
+        for row in sorted(rows):
             if stretches and stretches[-1][1] == row - 1:
                 stretches[-1][1] = row
             else:
@@ -95,20 +100,20 @@ class JobSelection(QObject):
 
     def remember(self) -> None:
         """Save the selection before the model is reset."""
-        self._remembered = (self.job_ids(), *self.current())
+        self._remembered = (self.job_ids(), self.tasks(), *self.current())
 
     def recall(self) -> None:
         """Restore the saved selection after the model was reset, as far as its jobs are still shown."""
-        selected, current, task = self._remembered
-        self._remembered = ([], "", None)
+        selected, tasks, current, task = self._remembered
+        self._remembered = ([], {}, "", None)
         row = self._jobs.row(current) if current else None
         if row is not None:
             if task is not None and self._jobs.is_expanded(current):
                 row += task + 1
             index = self._jobs.index(row, 0)
             self._view.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
-        if selected:
-            self.select(selected)
+        if selected or tasks:
+            self.select(selected, tasks)
             if row is not None:
                 self._view.scrollTo(self._jobs.index(row, 0))
 

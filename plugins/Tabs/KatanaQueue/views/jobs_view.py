@@ -100,7 +100,8 @@ class JobsView(RowTable):
         model.layoutAboutToBeChanged.connect(self._on_rows_about_to_move)
         model.layoutChanged.connect(self._on_rows_moved)
         model.dataChanged.connect(lambda first, last, _roles: self._on_data_changed(first, last))
-        model.rowsInserted.connect(lambda *_: self._rows_timer.start())
+        for moved in (model.rowsInserted, model.rowsRemoved, model.layoutChanged):
+            moved.connect(lambda *_: self._announce_rows())
         self.verticalScrollBar().valueChanged.connect(lambda _value: self._rows_timer.start())
         self.selectionModel().currentRowChanged.connect(self._on_current_row_changed)
 
@@ -179,7 +180,12 @@ class JobsView(RowTable):
     def _on_data_changed(self, first: QModelIndex, last: QModelIndex) -> None:
         if first.row() <= self.currentIndex().row() <= last.row():
             self._current_timer.start()
-        if self._jobs.expanded_jobs() and not self._rows_timer.isActive():
+        if self._jobs.expanded_jobs():
+            self._announce_rows()
+
+    def _announce_rows(self) -> None:
+        """Emit `visible_rows_changed` soon. A running timer goes on: jobs may come faster than it ends."""
+        if not self._rows_timer.isActive():
             self._rows_timer.start()
 
     def _row_rect(self, row: int) -> QRect:
