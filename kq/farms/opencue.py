@@ -112,8 +112,10 @@ class OpenCue:
             found = read_job_name(name)
             if found is None:
                 continue
-            of_job = self._finished.get(name) or self._rows_of(job, *found)
-            if _state_of(job.data) == "FINISHED":
+            # A retry in CueGUI makes a finished job a pending one again.
+            is_finished = _state_of(job.data) == "FINISHED"
+            of_job = (self._finished.get(name) if is_finished else None) or self._rows_of(job, *found)
+            if is_finished and not any(row.status.state.is_live for row in of_job):
                 finished[name] = of_job
             rows += of_job
         self._finished = finished
@@ -193,13 +195,12 @@ class OpenCue:
             if len(found) < _PAGE_SIZE:
                 break
             page += 1
-        is_paused = bool(job.data.is_paused)
         return [
             EngineTask(
                 str(job.data.name),
                 token,
                 int(frame.data.number) - offset,
-                _row(frame.data, is_paused=is_paused),
+                _row(frame.data, job.data),
             )
             for frame in frames
         ]
@@ -226,14 +227,19 @@ def _state_of(message: Any) -> str:
     return str(message.DESCRIPTOR.fields_by_name["state"].enum_type.values_by_number[message.state].name)
 
 
-def _row(frame: Any, *, is_paused: bool) -> EngineStatus:
-    """Convert a frame (a `job.Frame` of OpenCue's protocol)."""
+def _row(frame: Any, job: Any) -> EngineStatus:
+    """Convert a frame of a job (`job.Frame` and `job.Job` of OpenCue's protocol).
+
+    Cuebot kills a job by finishing it: its frames that wait stay so, and 3 s later those that run wait, too.
+    """
     state = _STATES.get(_state_of(frame), EngineState.PENDING)
+    if state.is_live and _state_of(job) == "FINISHED":
+        state = EngineState.COMPLETING if state is EngineState.RUNNING else EngineState.CANCELLED
     if state is EngineState.FAILED and frame.exit_status == _OUT_OF_MEMORY:
         state = EngineState.OUT_OF_MEMORY
     reason = ""
     if state is EngineState.PENDING:
-        reason = "the job is paused in OpenCue" if is_paused else "waits for a free host"
+        reason = "the job is paused in OpenCue" if job.is_paused else "waits for a free host"
     elif state is EngineState.FAILED:
         reason = f"OpenCue gave it up, exit status {frame.exit_status}: see its log in CueGUI"
     host = "" if state is EngineState.PENDING else str(frame.last_resource).partition("/")[0]

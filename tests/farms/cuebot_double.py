@@ -37,6 +37,8 @@ from kq.frame_ranges import parse_frames
 SHOW = "testshow"
 _NAME = re.compile(r"[\w.]{3,}")
 _LIVE = (job_pb2.WAITING, job_pb2.RUNNING)
+_KILL_DELAY_S = 3.0
+"""After a job was killed, Cuebot waits so long before it kills what runs of it."""
 
 
 @dataclass
@@ -52,8 +54,8 @@ class Job:
     is_killed: bool = False
 
     def settle(self) -> None:
-        """Finish the job when nothing of it waits or runs."""
-        if all(frame.state not in _LIVE for frame in self.frames):
+        """Finish the job when nothing of it waits, runs or is dead."""
+        if all(frame.state not in (*_LIVE, job_pb2.DEAD) for frame in self.frames):
             self.data.state = job_pb2.FINISHED
 
 
@@ -72,7 +74,7 @@ class Farm:
         """Give waiting frames to the host while it has cores."""
         with self.lock:
             for job in self.jobs.values():
-                for frame in job.frames:
+                for frame in job.frames if job.data.state == job_pb2.PENDING else ():
                     if frame.state == job_pb2.WAITING and job.cores <= self.idle_cores:
                         frame.state = job_pb2.RUNNING
                         frame.last_resource = "rqd-test/1"
@@ -151,6 +153,21 @@ class Farm:
             job.settle()
         self.dispatch()
 
+    def kill(self, job: Job) -> None:
+        """Finish the job, whatever waits or runs of it; what runs is killed later, and waits then."""
+        job.is_killed = True
+        job.data.state = job_pb2.FINISHED
+        later = threading.Timer(_KILL_DELAY_S, self._kill_running, [job])
+        later.daemon = True
+        later.start()
+
+    def _kill_running(self, job: Job) -> None:
+        with self.lock:
+            for frame in job.frames:
+                if frame.state == job_pb2.RUNNING:
+                    frame.state = job_pb2.WAITING
+                    self.calls.put(("kill", frame.id))
+
     def eat(self, job: Job, frames: list[Any]) -> None:
         """Nothing of these frames is to run."""
         for frame in frames:
@@ -214,9 +231,7 @@ class Jobs(job_pb2_grpc.JobInterfaceServicer):
 
     def Kill(self, request: Any, context: Any) -> Any:
         with self.farm.lock:
-            job = self.farm.jobs[request.job.name]
-            job.is_killed = True
-            self.farm.eat(job, job.frames)
+            self.farm.kill(self.farm.jobs[request.job.name])
         return job_pb2.JobKillResponse()
 
     def EatFrames(self, request: Any, context: Any) -> Any:

@@ -1,18 +1,23 @@
-"""What OpenCue is given for a job. Pure; a double of Cuebot and the real RQD are in test_opencue."""
+"""What OpenCue is given for a job, and how its answers are read. A double of Cuebot, and the real RQD, are in
+test_opencue.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opencue_proto import job_pb2
 
 from kq.errors import BadInput
-from kq.farms.opencue import job_spec, read_job_name
+from kq.farms.decide import EngineState
+from kq.farms.opencue import OpenCue, job_spec, read_job_name
 
 TOKEN = "0123456789abcdef"
 
@@ -65,3 +70,45 @@ def test_options_that_cannot_work(options: dict[str, str]) -> None:
     """The message names the option."""
     with pytest.raises(BadInput, match=next(iter(options))):
         spec_of(**options)
+
+
+class FakeJob:
+    """A job of pycue, with the protocol's own messages."""
+
+    def __init__(self, *frames: str) -> None:
+        self.data = job_pb2.Job(name=f"aurora-none-artist_kq_{TOKEN}_0_beauty", state=job_pb2.PENDING)
+        self.frames = [
+            SimpleNamespace(data=job_pb2.Frame(number=number, state=job_pb2.FrameState.Value(state)))
+            for number, state in enumerate(frames)
+        ]
+        self.reads = 0
+
+    def getFrames(self, *, page: int, limit: int) -> list[SimpleNamespace]:  # noqa: N802  # pycue's name
+        self.reads += 1
+        return self.frames
+
+
+def states_of(engine: OpenCue) -> list[EngineState]:
+    return [row.status.state for row in engine.list_tasks()]
+
+
+def test_a_killed_job_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cuebot finishes it, and later sets what runs to WAITING. Rows are kept only once they are final, and are
+    read again when a retry in CueGUI makes the job a pending one.
+    """
+    job = FakeJob("SUCCEEDED", "RUNNING", "WAITING", "DEPEND")
+    engine = OpenCue({"KQ_OPENCUE_USER": "artist"})
+    api = SimpleNamespace(getJobs=lambda **_: [job])
+    monkeypatch.setattr(engine, "_client", lambda: SimpleNamespace(api=api))
+    monkeypatch.setattr(engine, "_call", lambda function, *arguments, **named: function(*arguments, **named))
+    state = EngineState
+    assert states_of(engine) == [state.COMPLETED, state.RUNNING, state.PENDING, state.PENDING]
+    job.data.state = job_pb2.FINISHED
+    over = [state.COMPLETED, state.CANCELLED, state.CANCELLED, state.CANCELLED]
+    assert states_of(engine) == [state.COMPLETED, state.COMPLETING, *over[2:]]
+    job.frames[1].data.state = job_pb2.WAITING
+    assert states_of(engine) == over
+    reads = job.reads
+    assert states_of(engine) == over and job.reads == reads
+    job.data.state = job_pb2.PENDING
+    assert states_of(engine) == [state.COMPLETED, state.PENDING, state.PENDING, state.PENDING]
