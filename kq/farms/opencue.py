@@ -51,6 +51,8 @@ OPTIONS = (
     Option("python", "Python 3 on the farm's machines (default python3)"),
 )
 _WHOLE_NUMBERS = ("cores", "minutes", "max_parallel", "priority")
+_MEMORY = re.compile(r"\d+[mg]?", re.ASCII | re.IGNORECASE)
+"""What every Cuebot reads; some use a default for anything else. Without a unit: gigabytes."""
 
 
 class OpenCue:
@@ -60,7 +62,7 @@ class OpenCue:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         given = os.environ if environment is None else environment
-        self._user = given.get("KQ_OPENCUE_USER") or getpass.getuser()
+        self._user = given.get("KQ_OPENCUE_USER") or _own_user()
         self._pycue: Any = None
         self._finished: dict[str, list[EngineTask]] = {}
         """Rows of finished jobs, by job name; cached, because they do not change."""
@@ -149,7 +151,11 @@ class OpenCue:
     # --- pycue --------------------------------------------------------------------
 
     def _client(self) -> Any:
-        """Return pycue with a time limit set. Raises Refused if it is not installed."""
+        """Return pycue with a time limit set. Raises Refused if it is not installed, or the user unknown."""
+        if not self._user:
+            raise Refused(
+                "this machine has no name for its user: set KQ_OPENCUE_USER to that of OpenCue's jobs"
+            )
         if self._pycue is None:
             try:
                 import opencue
@@ -204,6 +210,14 @@ class OpenCue:
             )
             for frame in frames
         ]
+
+
+def _own_user() -> str:
+    """Return the name of this process's user; empty if there is none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 class _JobNotFound(Refused):
@@ -280,7 +294,7 @@ def job_spec(
     add(root, "shot", options.get("shot") or "none")
     add(root, "user", user)
     add(root, "email", f"{user}@{socket.gethostname()}")
-    if user == getpass.getuser() and hasattr(os, "getuid"):
+    if user == _own_user() and hasattr(os, "getuid"):
         add(root, "uid", str(os.getuid()))
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:60] or "render"
     job = add(root, "job", name=f"kq_{token}_{offset}_{plain}")
@@ -289,8 +303,8 @@ def job_spec(
         add(job, "priority", options["priority"])
     add(job, "maxretries", "0")
     cores = int(options.get("cores") or 1)
-    if options.get("max_parallel", "0") not in ("", "0"):
-        add(job, "maxcores", str(int(options["max_parallel"]) * cores * 100))
+    if at_once := int(options.get("max_parallel") or 0):
+        add(job, "maxcores", str(at_once * cores))
     add(job, "autoeat", "false")
     layer = add(add(job, "layers"), "layer", name="render", type="Render")
     python = options.get("python") or "python3"
@@ -323,8 +337,14 @@ def _check_options(options: Mapping[str, str]) -> None:
             raise BadInput(f"OpenCue has no option {quoted(name)} here: use {', '.join(sorted(known))}")
         if name in _WHOLE_NUMBERS and value and not (value.isascii() and value.isdigit()):
             raise BadInput(f"option {name} is {quoted(value)}: use a whole number of 0 or more")
+        if name == "memory" and value and not _MEMORY.fullmatch(value):
+            raise BadInput(
+                f"option memory is {quoted(value)}: use whole gigabytes or megabytes, as 8g or 1500m"
+            )
         if any(ord(letter) < 32 for letter in value):
             raise BadInput(f"option {name} holds a control character: remove it")
+    if int(options.get("max_parallel") or 0) and not int(options.get("cores") or 1):
+        raise BadInput("option max_parallel needs cores of 1 or more: OpenCue limits the cores of a job")
     if not options.get("show"):
         raise BadInput("OpenCue needs the option show, as in --option show=aurora")
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opencue_proto import job_pb2
 
-from kq.errors import BadInput
+from kq.errors import BadInput, Refused
 from kq.farms.decide import EngineState
 from kq.farms.opencue import OpenCue, job_spec, read_job_name
 
@@ -58,18 +58,46 @@ def test_a_layer_has_the_tasks_as_frames() -> None:
 
 
 def test_the_most_frames_at_once_are_cores_of_the_job() -> None:
+    """Whole ones: Cuebot's units of hundredths are its own affair there."""
     job = spec_of(max_parallel="5", cores="4", priority="50").find("job")
-    assert job is not None and (job.findtext("maxcores"), job.findtext("priority")) == ("2000", "50")
+    assert job is not None and (job.findtext("maxcores"), job.findtext("priority")) == ("20", "50")
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"show": ""}, {"cores": "many"}, {"partition": "short"}, {"service": "a\nb"}, {"minutes": "-1"}],
+    [
+        {"show": ""},
+        {"cores": "many"},
+        {"partition": "short"},
+        {"service": "a\nb"},
+        {"minutes": "-1"},
+        {"memory": "1.5g"},
+        {"memory": "8gb"},
+        {"memory": "plenty"},
+        {"max_parallel": "2", "cores": "0"},
+    ],
 )
 def test_options_that_cannot_work(options: dict[str, str]) -> None:
     """The message names the option."""
     with pytest.raises(BadInput, match=next(iter(options))):
         spec_of(**options)
+
+
+@pytest.mark.parametrize("memory", ["8g", "8G", "1500m", "8"])
+def test_memory_that_cuebot_reads(memory: str) -> None:
+    assert spec_of(memory=memory).findtext("job/layers/layer/memory") == memory
+
+
+def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose uid has no entry in passwd: KQ_OPENCUE_USER is enough, and needed."""
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    assert spec_of(name="a job").findtext("user") == "artist"
+    with pytest.raises(Refused, match="KQ_OPENCUE_USER"):
+        OpenCue({}).list_tasks()
 
 
 class FakeJob:
@@ -83,7 +111,7 @@ class FakeJob:
         ]
         self.reads = 0
 
-    def getFrames(self, *, page: int, limit: int) -> list[SimpleNamespace]:  # noqa: N802  # pycue's name
+    def getFrames(self, *, page: int, limit: int) -> list[SimpleNamespace]:  # pycue's name
         self.reads += 1
         return self.frames
 
@@ -93,8 +121,8 @@ def states_of(engine: OpenCue) -> list[EngineState]:
 
 
 def test_a_killed_job_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cuebot finishes it, and later sets what runs to WAITING. Rows are kept only once they are final, and are
-    read again when a retry in CueGUI makes the job a pending one.
+    """Cuebot finishes it, and later sets what runs to WAITING. Rows are kept only once they are final, and
+    are read again when a retry in CueGUI makes the job a pending one.
     """
     job = FakeJob("SUCCEEDED", "RUNNING", "WAITING", "DEPEND")
     engine = OpenCue({"KQ_OPENCUE_USER": "artist"})
