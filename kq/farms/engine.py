@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from .decide import EngineStatus
 
-__all__ = ["Engine", "EngineTask", "Option"]
+__all__ = ["Engine", "EngineTask", "Option", "by_token"]
 
 
 class Option(NamedTuple):
@@ -26,6 +26,14 @@ class EngineTask(NamedTuple):
     task: int
     """The task's number minus the submission's offset."""
     status: EngineStatus
+
+
+def by_token(rows: Sequence[EngineTask]) -> dict[str, dict[int, EngineStatus]]:
+    """Return the states by a submission's token and a task's number in it."""
+    found: dict[str, dict[int, EngineStatus]] = {}
+    for row in rows:
+        found.setdefault(row.token, {})[row.task] = row.status
+    return found
 
 
 class Engine(Protocol):

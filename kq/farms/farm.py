@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import msgspec
 
-from ..errors import BadInput, ConnectionLost, KqError, NotFound, Refused
+from ..errors import BadInput, ConnectionLost, NotFound, Refused
 from ..records import AttemptRecord, JobRecord, JobSpec, TaskRecord, check_job_id
 from ..states import TaskState
 from .decide import EngineStatus, Poll, poll_delay_s
-from .engine import Engine, EngineTask
+from .engine import Engine, by_token
 from .known_job import KnownJob
 from .new_job import create_job, limits_of, unsent_record
 from .outputs import UnseenOutputs, is_local
@@ -26,7 +26,7 @@ from .published import FarmChange, PublishedJobs
 from .removal import FolderRemoval, own_scene
 from .running_logs import RunningLogs
 from .sharing import JobFinder, sole_change
-from .submitting import Submitter
+from .submitting import Submitter, reason_for
 
 __all__ = ["Farm"]
 
@@ -197,8 +197,9 @@ class Farm:
                 return
             try:
                 future.set_result(work())
-            except (KqError, OSError) as error:
-                future.set_exception(error if isinstance(error, KqError) else Refused(str(error)))
+            except Exception as error:  # noqa: BLE001  # a bug, as of an adapter, must not end the thread
+                why = reason_for(error)
+                future.set_exception(Refused(why) if isinstance(error, OSError) else error)
 
         with self._lock:
             if self._closed:
@@ -208,11 +209,12 @@ class Farm:
         return future
 
     def _run(self) -> None:
-        self._removal.resume()
-        self._find_jobs()
-        if self._has_live_jobs():
-            self._poll_engine()
-        while True:
+        work: Callable[[], None] | None = self._begin
+        while work is not None:
+            try:
+                work()
+            except Exception:  # noqa: BLE001  # as above
+                _log.exception("%s: a poll failed", self.name)
             delay_s = poll_delay_s(
                 has_live_tasks=self._has_live_jobs(), failed_polls=self._failed_polls, answer_s=self._answer_s
             )
@@ -220,9 +222,12 @@ class Farm:
                 work = self._work.get(timeout=delay_s)
             except queue.Empty:
                 work = self._poll_engine
-            if work is None:
-                return
-            work()
+
+    def _begin(self) -> None:
+        self._removal.resume()
+        self._find_jobs()
+        if self._has_live_jobs():
+            self._poll_engine()
 
     def _has_live_jobs(self) -> bool:
         return any(job.is_live for job in self._jobs.values())
@@ -274,17 +279,17 @@ class Farm:
         asked = time.monotonic()
         try:
             rows = self._engine.list_tasks()
-        except KqError as error:
+        except Exception as error:
             self._failed_polls += 1
             if self._poll is not None:
                 self._poll = self._poll._replace(is_current=False)
-            self.problem = str(error)
+            self.problem = reason_for(error)
             self._publish(live)
-            raise ConnectionLost(str(error)) from error
+            raise ConnectionLost(self.problem) from error
         self._answer_s = time.monotonic() - asked
         was_silent, self.problem, self._failed_polls = bool(self.problem), "", 0
         self._poll = Poll(time.time(), True)
-        self._rows = _by_token(rows)
+        self._rows = by_token(rows)
         engine_ids = {row.token: row.engine_id for row in rows}
         for job in live:
             is_refused = False
@@ -294,8 +299,10 @@ class Farm:
                 if job.is_unsettled:
                     with self._changing(job, 0.0):
                         is_refused = self._submitter.settle(job, engine_ids)
-            except (KqError, OSError) as error:
-                _log.info("%s: job %s is left to the next poll: %s", self.name, job.kept.id, error)
+            except Exception as error:  # noqa: BLE001  # the other jobs are to be updated
+                _log.info(
+                    "%s: job %s is left to the next poll: %s", self.name, job.kept.id, reason_for(error)
+                )
             self._decide(job, is_news=was_silent or is_refused)
         self._publish(self._logs.read([job for job in live if job.is_live]))
 
@@ -336,14 +343,14 @@ class Farm:
         if job_id in self._jobs:
             return
         try:
+            options = {**limits_of(spec, self._engine.options), **options}
             self._engine.check(options)
             self._engine.max_array()  # cached, so that an engine that does not reply fails here, not half-way
             self._outputs.check(spec)
-            options = {**limits_of(spec, self._engine.options), **options}
             job = create_job(self._folder, self.title, job_id, spec, options, copy_files=copy_files)
-        except (KqError, OSError) as error:
-            self._unsent[job_id] = (spec, options)
-            self._published.publish([unsent_record(self.title, job_id, spec, str(error), TaskState.FAILED)])
+        except Exception as error:
+            self._unsent[job_id], why = (spec, options), reason_for(error)
+            self._published.publish([unsent_record(self.title, job_id, spec, why, TaskState.FAILED)])
             raise
         self._unsent.pop(job_id, None)
         self._add(job)
@@ -441,10 +448,3 @@ class Farm:
             others = [each.kept.temp_dir for each in self._jobs.values() if each is not job]
             self._removal.remove(job.folder.path, None if job.kept.temp_dir in others else scene)
             self._forget(job)
-
-
-def _by_token(rows: Sequence[EngineTask]) -> dict[str, dict[int, EngineStatus]]:
-    found: dict[str, dict[int, EngineStatus]] = {}
-    for row in rows:
-        found.setdefault(row.token, {})[row.task] = row.status
-    return found

@@ -7,12 +7,12 @@ import secrets
 import time
 from collections.abc import Sequence
 
-from ..errors import ConnectionLost, KqError, Refused
+from ..errors import ConnectionLost, KqError
 from .engine import Engine
 from .job_folder import Submission
 from .known_job import KnownJob
 
-__all__ = ["Submitter"]
+__all__ = ["Submitter", "reason_for"]
 
 _RESUBMIT_AFTER_S = 60.0
 """A submission whose reply was lost is repeated if it is not in the engine's list after so long."""
@@ -47,7 +47,7 @@ class Submitter:
     def send_submissions(self, job: KnownJob) -> None:
         """Send the submissions that were saved.
 
-        Raises Refused, ConnectionLost; after the latter `settle` finds or repeats the submission.
+        Raises what the engine raises; after ConnectionLost `settle` finds or repeats the submission.
         """
         for submission in list(job.kept.submissions):
             if not submission.engine_id:
@@ -64,8 +64,10 @@ class Submitter:
                 submission.offset,
                 kept.options,
             )
-        except Refused as error:
-            kept.error = str(error)
+        except ConnectionLost:
+            raise
+        except Exception as error:
+            kept.error = reason_for(error)
             kept.submissions.remove(submission)
             job.folder.save(kept)
             raise
@@ -96,9 +98,9 @@ class Submitter:
                 submission.at = time.time()
                 try:
                     self._send(job, submission)
-                except KqError as error:
-                    is_refused = is_refused or isinstance(error, Refused)
-                    _log.warning("job %s: %s", job.kept.id, error)
+                except Exception as error:  # noqa: BLE001  # the job has the reason
+                    is_refused = is_refused or not isinstance(error, ConnectionLost)
+                    _log.warning("job %s: %s", job.kept.id, reason_for(error))
         if job.is_stop_unsent:
             try:
                 self.send_stop(job)
@@ -133,6 +135,14 @@ class Submitter:
                 if indexes:
                     self._engine.stop_tasks(submission.engine_id, indexes)
         job.is_stop_unsent = False
+
+
+def reason_for(error: Exception) -> str:
+    """Return why a request failed, as a message. An error that no adapter is meant to raise is logged."""
+    if isinstance(error, (KqError, OSError)):
+        return str(error)
+    _log.error("an unexpected error", exc_info=error)
+    return f"unexpected error {error!r}"
 
 
 def _engine_id_in_records(job: KnownJob, token: str) -> str:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
@@ -84,6 +85,38 @@ def test_a_refused_job_says_why_and_can_be_started_or_removed(
     assert state_of(farm, lost) is JobState.FAILED
     farm.remove(lost).result(60)
     assert farm.job(lost) is None
+
+
+def test_an_unexpected_error_ends_no_thread(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the check, at the submission, and of a poll: the reason is seen, all else continues."""
+    farm, at_check, at_submit = open_farm(), new_job_id(), new_job_id()
+    bug = KeyError("getpwuid(): uid not found: 4711")
+    engine.bug = bug
+    with pytest.raises(KeyError):
+        farm.submit(at_check, FRAMES).result(60)
+    engine.bug = None
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "submit", Mock(side_effect=bug))
+        with pytest.raises(KeyError):
+            farm.submit(at_submit, FRAMES).result(60)
+    for job in (at_check, at_submit):
+        record = farm.job(job)
+        assert record is not None and record.state is JobState.FAILED and "4711" in record.reason
+        farm.start(job).result(60)
+        assert state_of(farm, job) is JobState.WAITING
+    engine.bug = bug
+    with pytest.raises(ConnectionLost, match="4711"):
+        farm.refresh().result(60)
+    record = farm.job(at_check)
+    assert record is not None and record.state is JobState.WAITING and "4711" in record.reason
+    another = open_farm()  # its first poll fails
+    wait_for(lambda: "4711" in another.problem)
+    engine.bug = None
+    for each in (farm, another):
+        each.refresh().result(60)
+        assert not each.problem
 
 
 def test_listeners_hear_of_all_that_changes_and_of_nothing_else(

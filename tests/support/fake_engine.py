@@ -30,6 +30,8 @@ class FakeEngine:
         """The names of the methods that were called."""
         self.is_silent = False
         """Whether calls fail as if the engine did not respond."""
+        self.bug: Exception | None = None
+        """What calls raise that no adapter is meant to raise."""
         self.refusal = ""
         """The error with which jobs are rejected; empty: they are accepted."""
         self.stopped: list[tuple[str, tuple[int, ...] | None]] = []
@@ -46,6 +48,8 @@ class FakeEngine:
     def _called(self, name: str) -> None:
         self.calls.append(name)
         assert self.hold.wait(60)
+        if self.bug is not None:
+            raise self.bug
         if self.is_silent:
             raise ConnectionLost("the engine does not answer")
 
