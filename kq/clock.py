@@ -44,14 +44,16 @@ class Clock:
 def elapsed_s(record: JobRecord | TaskRecord, now_s: float) -> float | None:
     """Return how long a job or task has run, or ran, in seconds; None before it started.
 
+    A run that left no end, as on a lost node of a farm, does not count.
+
     Args:
         record: a job, with the time of earlier runs, or a task, with its last attempt only.
         now_s: the server's time in seconds since the epoch, from QueueClient.now_s.
     """
     if isinstance(record, JobRecord):
-        before, ended = record.ran_s, record.completed
+        before, ended, may_run = record.ran_s, record.completed, not record.state.is_terminal
     else:
-        before, ended = 0.0, record.ended
-    if record.started is None:
+        before, ended, may_run = 0.0, record.ended, record.state.is_on_agent
+    if record.started is None or (ended is None and not may_run):
         return before or None
     return before + max(0.0, (now_s if ended is None else ended) - record.started)

@@ -63,8 +63,7 @@ def test_a_clock_that_was_set_back_before_follows_one_that_knew_the_time_earlier
     assert client.wall() == server.wall()
 
 
-def job(**fields: float | None) -> JobRecord:
-    state = JobState.RUNNING
+def job(state: JobState = JobState.RUNNING, **fields: float | None) -> JobRecord:
     return JobRecord(id="abcd", name="beauty", state=state, submitted=1.0, order=1, **fields)  # type: ignore[arg-type]
 
 
@@ -76,3 +75,12 @@ def test_elapsed_counts_what_ran_before_and_what_runs_now() -> None:
     assert elapsed_s(job(ran_s=60.0, started=90.0), 100.0) == 70
     task = TaskRecord(job_id="abcd", index=0, state=TaskState.RUNNING, started=97.0)
     assert elapsed_s(task, 100.0) == 3
+
+
+def test_a_run_without_an_end_does_not_count_for_ever() -> None:
+    """As of an attempt on a farm whose node was lost; its task may wait for another."""
+    for state in (JobState.FAILED, JobState.CANCELLED, JobState.COMPLETED):
+        assert elapsed_s(job(state, started=90.0), 100.0) is None
+        assert elapsed_s(job(state, started=90.0, ran_s=60.0), 100.0) == 60
+    for at in (TaskState.FAILED, TaskState.CANCELLED, TaskState.WAITING):
+        assert elapsed_s(TaskRecord(job_id="abcd", index=0, state=at, started=97.0), 100.0) is None
