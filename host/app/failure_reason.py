@@ -32,5 +32,6 @@ def reason(log_file: str | None) -> str:
         return f"its log {log_file} is empty."
     telling = [line for line in lines if _FAILURE.search(line) and not _WARNING.match(line)]
     if not telling:
-        return f"its process ended without an error message. The last line of its log: {lines[-1][:400]}"
+        # A farm also fails tasks whose commands succeeded, where a picture could not be sent.
+        return f"its log names no error; its farm's list may. The last line of the log: {lines[-1][:400]}"
     return telling[-1][:400]

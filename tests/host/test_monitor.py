@@ -259,6 +259,7 @@ def test_the_reason_of_a_crash_is_no_warning_and_no_progress(tmp_path: Path) -> 
         "WARNING: texture a.png not found\nscene translated\nALF_PROGRESS 25%\nkq_picture: /a/preview.png\n"
     )
     reason = failure_reason.reason(str(log))
+    assert "names no error" in reason
     assert "scene translated" in reason and "kq_picture" not in reason and "texture" not in reason
     log.write_text("scene translated\nERROR: no light\nkq_picture: /a/preview.png\n")
     assert failure_reason.reason(str(log)) == "ERROR: no light"
