@@ -95,6 +95,9 @@ def limit_memory(size: int) -> None:
     if sys.platform != "win32":
         import resource
 
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        if hard != resource.RLIM_INFINITY:
+            size = min(size, hard)  # a stricter limit of this machine, which only root may raise
         resource.setrlimit(resource.RLIMIT_DATA, (size, size))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ def pack(layer: Any, folder: Path, shared_roots: Sequence[str]) -> list[str]:
         CookError: names the files that are missing, or why one cannot be copied; nothing was changed then
             but for copies in the folder.
     """
-    roots = [Path(root).absolute() for root in shared_roots]
+    roots = [Path(os.path.normpath(Path(root).absolute())) for root in shared_roots]
     packed: dict[str, str] = {}
     missing: list[str] = []
 
@@ -62,9 +63,13 @@ def pack(layer: Any, folder: Path, shared_roots: Sequence[str]) -> list[str]:
     if missing:
         raise CookError(f"The scene names files that are missing: {_named(missing)}.")
     copies: list[str] = []
+    targets: dict[tuple[Path, ...], Path] = {}
     for path in packed:
         try:
-            packed[path] = _copy(path, _files_of(path), folder)
+            files = _files_of(path)
+            target = targets.get(tuple(files)) or _copied(files, folder)
+            targets[tuple(files)] = target  # a package is copied once, whatever is named in it
+            packed[path] = _copy_of(path, files, target)
         except OSError as error:
             raise CookError(f"{path} cannot be copied to {folder}: {error.strerror or error}.") from error
         copies.append(path)
@@ -111,11 +116,12 @@ def _files_of(path: str) -> list[Path]:
 
 
 def _is_below(file: Path, roots: Iterable[Path]) -> bool:
-    return any(file.absolute().is_relative_to(root) for root in roots)
+    whole = Path(os.path.normpath(file.absolute()))
+    return any(whole.is_relative_to(root) for root in roots)
 
 
-def _copy(path: str, files: list[Path], folder: Path) -> str:
-    """Copy files that belong together; returns the path that stands for the copies. Raises OSError."""
+def _copied(files: list[Path], folder: Path) -> Path:
+    """Copy files that belong together; returns the folder of the copies. Raises OSError."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.name.encode() + b"\0")
@@ -125,7 +131,14 @@ def _copy(path: str, files: list[Path], folder: Path) -> str:
     target = folder / ASSETS / digest.hexdigest()[:16]
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
-        shutil.copy2(file, target / file.name)
+        copy = target / file.name
+        if not copy.exists():  # else of a file with the same content; it may be read-only
+            shutil.copy2(file, copy)
+    return target
+
+
+def _copy_of(path: str, files: list[Path], target: Path) -> str:
+    """Return the path that stands for `path`, whose files were copied to `target`."""
     in_package = _IN_PACKAGE.fullmatch(path)
     inside = "" if in_package is None else in_package[2]
     name = Path(path).name if _TILES.search(path) else files[0].name

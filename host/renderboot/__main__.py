@@ -13,7 +13,7 @@ from . import frames
 from .arguments import USAGE, parse
 from .errors import EXIT_OK, RenderBootError
 from .process_exit import leave
-from .report import Report
+from .report import Report, write_utf8
 from .standby import stand_by
 
 
@@ -36,5 +36,6 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    write_utf8()
     faulthandler.enable()  # a crash inside the renderer leaves its kind and where it was in the log
     leave(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .arguments import numbered, read_frames
 from .errors import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_OK
+from .report import write_utf8
 
 _STARTS = {
     "stage": (b"#usda", b"PXR-USDC", b"PK"),
@@ -43,4 +44,5 @@ def _check(kind: str, path: str) -> int:
 
 
 if __name__ == "__main__":
+    write_utf8()
     sys.exit(main(sys.argv[1:]))

@@ -5,6 +5,7 @@ Other programs parse the forms `ALF_PROGRESS N%`, `kq_picture: PATH` and `ERROR:
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import threading
@@ -24,6 +25,13 @@ def escaped(text: str) -> str:
     """Escape text to one line without parsed forms: names and messages come from untrusted scenes."""
     plain = _UNPRINTABLE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     return _FORMS.sub(lambda found: "\\x25" if found[0] else "\\", plain)
+
+
+def write_utf8() -> None:
+    """Have the standard streams write UTF-8 in any locale: the log's readers know no other encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 class Report:

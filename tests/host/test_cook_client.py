@@ -87,6 +87,18 @@ def test_a_scene_that_doubles_itself_ends_at_the_memory_limit(tmp_path: Path) ->
     assert ended.returncode != 0 or "MemoryError" in ended.stdout
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_limit_of_the_machine_that_is_lower_stays() -> None:
+    """Only root may raise it: the cook process ended with every start."""
+    program = (
+        "import resource as r; from host.nodes.cook_service import limit_memory;"
+        f"r.setrlimit(r.RLIMIT_DATA, ({2**32}, {2**32})); limit_memory({2**40});"
+        "print(r.getrlimit(r.RLIMIT_DATA))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == str((2**32, 2**32))
+
+
 def test_a_request_that_cannot_be_understood_does_not_end_it() -> None:
     """Each gets its answer, in order."""
     document = to_document(usd_project(SMALL))

@@ -81,6 +81,14 @@ def test_two_transforms_add_up() -> None:
     assert middle(cooking.cook(graph, second.name, 1).stage, "/World/Ball") == Gf.Vec3d(-2, 12, 0)
 
 
+def test_a_transform_of_a_scene_that_was_exported_with_one_adds_up(tmp_path: Path) -> None:
+    """The exported file has operations of the node's name already."""
+    graph, node = scene_with("Transform", apply_to="/World/Ball", translate=(0, 5, 0))
+    cooking.export(cooking.cook(graph, node.name, 1), str(tmp_path / "exported.usda"))
+    graph.node("UsdIn").set_value("file", str(tmp_path / "exported.usda"))
+    assert middle(cooking.cook(graph, node.name, 1).stage, "/World/Ball") == Gf.Vec3d(-1, 11, 0)
+
+
 def test_a_material_is_bound_by_pattern_and_wins_over_what_children_bind() -> None:
     """The ball gets it, the floor does not; named on the parent it reaches all."""
     graph, node = scene_with("Material", assign_to="/World/Ball", color=(0.1, 0.2, 0.3), roughness=0.25)

@@ -100,6 +100,34 @@ def test_tiles_stay_together(tmp_path: Path) -> None:
     assert {each.name for each in (out.parent / path).parent.iterdir()} == {"skin.1001.png", "skin.1002.png"}
 
 
+def test_a_package_is_copied_once_whatever_is_named_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second copy would take its time, and fail where the first is read-only, as published files are."""
+    (tmp_path / "work").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "work" / name).write_bytes(name.encode())
+    package = tmp_path / "set.usdz"
+    assert UsdUtils.CreateNewUsdzPackage(str(scene_of(tmp_path, "./a.png", "./b.png")), str(package))
+    copied: list[str] = []
+    copy = shutil.copy2
+    monkeypatch.setattr(shutil, "copy2", lambda *paths: copied.append(paths[0].name) or copy(*paths))
+    out = packed(package, tmp_path / "job")
+    [first, second] = sorted(named(out))
+    assert first.rpartition("[")[0] == second.rpartition("[")[0]
+    assert copied == ["set.usdz"]
+
+
+def test_a_path_that_leaves_a_shared_root_again_is_copied(tmp_path: Path) -> None:
+    """With `..`, a path begins like a shared folder and is of another: also of a set of tiles."""
+    for folder in ("share", "home"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "home" / "skin.1001.png").write_bytes(b"skin")
+    scene = scene_of(tmp_path, str(tmp_path / "share" / ".." / "home" / "skin.<UDIM>.png"))
+    [path] = named(packed(scene, tmp_path / "job", tmp_path / "share"))
+    assert path.startswith("./assets/")
+
+
 @pytest.mark.parametrize("texture", ["gone.png", "skin.<UDIM>.png", "$SHOW/sky.exr"])
 def test_a_missing_file_is_named_before_anything_is_sent(tmp_path: Path, texture: str) -> None:
     """And no stage is written."""

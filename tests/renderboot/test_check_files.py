@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,20 @@ def test_a_file_is_checked_on_the_machine_that_renders(
     assert main([kind, str(file)]) == code
     said = capfd.readouterr().err
     assert fact in said and str(file) in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["host.renderboot.check_files", "picture"], ["host.renderboot", "-geolib3OpTree", "x", "-camera"]],
+)
+def test_the_log_is_utf_8_in_any_locale(command: list[str]) -> None:
+    """Windows' locales have other encodings, in which the Agent found no path of a picture."""
+    words = [*command, "/shows/Größe/光"]
+    if command[0] == "host.renderboot":
+        words += ["-renderOutputFile", "/shows/Größe/光.txt"]
+    locale = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252:backslashreplace"}
+    ended = subprocess.run([sys.executable, "-m", *words], capture_output=True, env=locale, check=False)
+    assert "/shows/Größe/光" in ended.stderr.decode("utf-8")
 
 
 def test_other_arguments_are_bad_arguments() -> None:

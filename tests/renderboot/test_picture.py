@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtGui import QImage
 
 from host.renderboot.errors import RenderBootError
+from host.renderboot.metadata import png_texts
 from host.renderboot.picture import png, write_exr, write_png
 from host.renderboot.renderers.mitsuba.engine import dr, mi
 from tests.renderboot.stages import read_png
@@ -49,6 +50,11 @@ def test_a_png_has_texts(tmp_path: Path) -> None:
     image = QImage(str(tmp_path / "a.png"))
     assert (image.text("camera"), image.text("samples")) == ("/World/Frön-カメラ", "16")
     assert (image.width(), image.height()) == (23, 37)
+
+
+def test_frame_0_is_in_the_header_too() -> None:
+    """It is a frame as any other; 0 samples are a picture's that has none yet."""
+    assert png_texts({"frame": 0.0, "samples": 0, "node": "Render"}) == {"frame": 0.0, "node": "Render"}
 
 
 def test_a_png_that_is_not_wanted_any_more_is_given_up() -> None:

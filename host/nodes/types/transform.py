@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pxr import Gf, UsdGeom
 
 from ..node_type import CookContext, NodeType
@@ -14,10 +16,10 @@ def _cook(context: CookContext) -> None:
     if not prims:
         context.warn(f"its pattern {context.text('apply_to')} matches nothing that can be moved.")
     # Two Transform nodes may act on one prim: the node's name keeps their operations apart.
-    suffix = context.node.name
     for prim in prims:
         xformable = UsdGeom.Xformable(prim)
         before = xformable.GetOrderedXformOps()
+        suffix = _free_suffix(prim, context.node.name)
         resets = xformable.GetResetXformStack()
         translate = xformable.AddTranslateOp(opSuffix=suffix)
         translate.Set(Gf.Vec3d(*context.vector("translate")))
@@ -26,6 +28,14 @@ def _cook(context: CookContext) -> None:
         scale = xformable.AddScaleOp(opSuffix=suffix)
         scale.Set(Gf.Vec3f(*context.vector("scale")))
         xformable.SetXformOpOrder([translate, rotate, scale, *before], resets)
+
+
+def _free_suffix(prim: Any, name: str) -> str:
+    """Return `name`, numbered where the prim has operations of that name, as those of an exported scene."""
+    number, suffix = 1, name
+    while any(prim.HasAttribute(f"xformOp:{kind}:{suffix}") for kind in ("translate", "rotateXYZ", "scale")):
+        number, suffix = number + 1, f"{name}_{number}"
+    return suffix
 
 
 TRANSFORM = NodeType(
