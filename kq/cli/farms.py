@@ -66,6 +66,9 @@ def add_farm_commands(
     add_options(add("check", _check, "check that the farm replies, and accepts these options"))
     submit = add("submit", _submit, "submit a job to the farm, and print its id")
     add_submit_options(submit)
+    submit.add_argument(
+        "--wait", action="store_true", help="wait until the job has ended; exit with 0 if Completed, else 1"
+    )
     add_options(submit)
     add("jobs", _jobs, "list the jobs on the farm").add_argument(
         "--json", action="store_true", help="print JSON"
@@ -105,14 +108,18 @@ def _with_farm(run: Callable[[Farm, argparse.Namespace], int], options: argparse
         farm.close(_TIMEOUT_S)
 
 
-def _answer(future: Future[T]) -> T:
-    return future.result(_TIMEOUT_S)
+def _answer(farm: Farm, future: Future[T]) -> T:
+    """The farm's answer. Raises its KqError, or ConnectionLost when none came in time."""
+    try:
+        return future.result(_TIMEOUT_S)
+    except TimeoutError as error:  # an OSError, which `main` would take for one of the output
+        raise ConnectionLost(f"{farm.title} did not answer within {_TIMEOUT_S:g} s") from error
 
 
 def _refreshed(farm: Farm) -> None:
     """Ask the engine; without an answer, what is known is shown with a warning."""
     try:
-        _answer(farm.refresh())
+        _answer(farm, farm.refresh())
     except ConnectionLost as error:
         print(f"kq: {one_line(str(error))}", file=sys.stderr)
 
@@ -128,7 +135,7 @@ def _options(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _check(farm: Farm, options: argparse.Namespace) -> int:
-    for line in _answer(farm.check(_options(options))):
+    for line in _answer(farm, farm.check(_options(options))):
         print(one_line(line))
     print(f"{farm.name} replies, and accepts these options")
     return 0
@@ -136,7 +143,10 @@ def _check(farm: Farm, options: argparse.Namespace) -> int:
 
 def _submit(farm: Farm, options: argparse.Namespace) -> int:
     job_id = new_job_id()
-    _answer(farm.submit(job_id, spec_of(options), _options(options)))
+    try:
+        _answer(farm, farm.submit(job_id, spec_of(options), _options(options)))
+    except ConnectionLost as error:
+        raise ConnectionLost(f"{error}: `kq farm jobs` lists {job_id} if it was submitted") from error
     print(job_id, flush=True)
     if not options.wait:
         return 0
@@ -195,17 +205,17 @@ def _log(farm: Farm, options: argparse.Namespace) -> int:
 
 def _stop(farm: Farm, options: argparse.Namespace) -> int:
     _refreshed(farm)
-    _answer(farm.stop(options.id))
+    _answer(farm, farm.stop(options.id))
     return 0
 
 
 def _start(farm: Farm, options: argparse.Namespace) -> int:
-    _answer(farm.start(options.id))
+    _answer(farm, farm.start(options.id))
     return 0
 
 
 def _start_now(farm: Farm, options: argparse.Namespace) -> int:
-    _answer(farm.start_now(options.id, options.task - 1))
+    _answer(farm, farm.start_now(options.id, options.task - 1))
     return 0
 
 

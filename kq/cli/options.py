@@ -56,6 +56,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--export", default="all", metavar="all|none|NAMES",
         help="which environment variables of this shell the job gets: all, none, or A,B; default: all",
     )  # fmt: skip
+    submit.add_argument(
+        "--wait",
+        action="store_true",
+        help="print the log until the job has ended, and exit with its exit code",
+    )
     listed = add("jobs", listing.list_jobs, "list jobs")
     listed.add_argument("--json", action="store_true", help="print JSON")
     listed.add_argument("--all", action="store_true", help="include jobs of earlier sessions")
@@ -232,11 +237,6 @@ def _add_submit_options(submit: argparse.ArgumentParser) -> None:
         default="",
         metavar="NAME",
         help="renderer whose progress and errors are in the log; default: by the program's name",
-    )
-    submit.add_argument(
-        "--wait",
-        action="store_true",
-        help="print the log until the job has ended, and exit with its exit code",
     )
     submit.add_argument(
         "command", nargs="*", metavar="COMMAND", help="the program and its arguments, after --"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["add_remote_commands"]
 
 _CANCELLED, _FAILED = 130, 1
+_ANSWER_S = 15.0
 _FIELDS = ("katana_root", "kq_root", "python", "data_root", "kq_host")
 Connect = Callable[[argparse.Namespace], "AbstractContextManager[Queue]"]
 
@@ -168,9 +169,11 @@ def _print_key(host: RemoteHost, queue: Queue | None, settings: Settings) -> int
     assert queue is not None
     configured = "" if settings.host == "127.0.0.1" else settings.host
     call, bind = choose_addresses(host.kq_host or configured, "")
-    content = msgspec.json.decode(
-        queue.admit_host(host.label, bind, host.num_agents, by_hand=True).result(15.0)
-    )
+    try:
+        answer = queue.admit_host(host.label, bind, host.num_agents, by_hand=True).result(_ANSWER_S)
+    except TimeoutError as error:  # an OSError, which the caller would take for one of the output
+        raise ConnectionLost(f"the queue did not answer within {_ANSWER_S:g} s") from error
+    content = msgspec.json.decode(answer)
     content["connection"]["host"] = call
     print(msgspec.json.encode(content).decode())
     connection = content["connection"]
