@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -86,10 +87,15 @@ class FolderDownload:
             self.close()
             return True
         if self._copies is not None:
-            if next(self._copies, self) is self:
+            try:
+                if next(self._copies, self) is not self:
+                    return False
+            except _LostFile as error:
                 self._copies = None
-                return True
-            return False
+                self._list_again(str(error))
+                return False
+            self._copies = None
+            return True
         now = time.monotonic()
         if now - self._last_answer > _TIMEOUT_S:
             self.failed = f"the job's temporary folder did not arrive: no answer for {_TIMEOUT_S:.0f} s"
@@ -199,25 +205,40 @@ class FolderDownload:
         self._part.close()
         self._part = None
         if self._received == self._entry.size and self._hash.hexdigest() == self._entry.digest:
-            self._part_path.replace(self._store / self._entry.digest)
+            self._keep_part(self._store / self._entry.digest, self._entry.size)
             self._next_file()
             return
         self._part_path.unlink(missing_ok=True)
+        # It was written to after it was listed.
+        self._list_again(f"{self._entry.path} of the job's temporary folder changed while it was fetched")
+
+    def _keep_part(self, kept: Path, size: int) -> None:
+        try:
+            self._part_path.replace(kept)
+        except PermissionError:
+            # Another Agent of this machine has fetched the same file, and reads it: Windows replaces no file
+            # that is open.
+            if not _is_kept(kept, size):
+                raise
+            self._part_path.unlink(missing_ok=True)
+
+    def _list_again(self, why: str) -> None:
+        """Request the list again, to fetch what is not in `store`; fail for the reason `why` if too often."""
         self._damaged += 1
         if self._damaged > _MAX_DAMAGED:
-            self.failed = f"{self._entry.path} of the job's temporary folder changed while it was fetched"
+            self.failed = why
             return
-        # It was written to after it was listed: request the list again.
         self._entry, self._listed, self.files = None, False, {}
+        self._last_answer = time.monotonic()  # copying may have taken longer than an answer may
         self._ask("", 0)
 
     def _copy(self) -> Iterator[None]:
-        """Copy the files from `store` to `target`; yields after each 32 MiB."""
+        """Copy the files from `store` to `target`; yields after each 32 MiB. Raises _LostFile, OSError."""
         copied = 0
         for entry in self.files.values():
             path = self._target / entry.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            with (self._store / entry.digest).open("rb") as source, path.open("wb") as copy:
+            with self._kept(entry) as source, path.open("wb") as copy:
                 while block := source.read(4 << 20):
                     copy.write(block)
                     copied += len(block)
@@ -226,7 +247,17 @@ class FolderDownload:
                         yield
             if entry.executable:
                 path.chmod(0o755)
-            os.utime(self._store / entry.digest)
+            with suppress(FileNotFoundError):  # as below, just now
+                os.utime(self._store / entry.digest)
+
+    def _kept(self, entry: m.FolderEntry) -> IO[bytes]:
+        try:
+            return (self._store / entry.digest).open("rb")
+        except FileNotFoundError as error:
+            # It was there when the list came; another Agent of this machine has made room since.
+            raise _LostFile(
+                f"{entry.path} was deleted from {self._store} while others were fetched"
+            ) from error
 
     def _ask(self, path: str, offset: int) -> None:
         self._last_ask = time.monotonic()
@@ -235,6 +266,10 @@ class FolderDownload:
                 agent=self._agent, attempt=self._attempt, path=path, offset=offset, receipt=self._receipt
             )
         )
+
+
+class _LostFile(Exception):
+    """A file that was kept is gone, and has to be fetched again."""
 
 
 def _is_kept(path: Path, size: int) -> bool:
@@ -259,5 +294,8 @@ def _make_room(store: Path) -> None:
         # A file used within the last minute may be in use by another Agent.
         if (total <= _MAX_KEPT_BYTES and free > 1 << 30) or time.time() - used < 60.0:
             return
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except PermissionError:
+            continue  # on Windows another Agent has it open
         total, free = total - size, free + size
