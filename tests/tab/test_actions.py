@@ -454,3 +454,22 @@ def test_what_needs_its_desktop_is_rendered_again_by_katana(
     settle(lambda: "open its scene" in tab.notice.text())
     assert asked == [(job.id, render)] * 2
     assert not {"start_jobs", "submit"} & {each[0] for each in queue.asked}
+
+
+def test_an_error_of_one_of_several_jobs_stays_in_sight(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """The others were submitted: their messages come beside it."""
+    for number in (1, 3):
+        queue.specs[f"job{number:06}"] = JobSpec(name=f"beauty {number}", commands=(("render",),))
+    queue.change([make_job(number) for number in (1, 2, 3)])
+    settle(lambda: tab.model.shown == 3)
+    tab.view.selectAll()
+    tab.actions_of_jobs.submit_again.trigger()
+    settle(lambda: "job000002" in tab.notice.text())
+    settle(lambda: len([each for each in queue.asked if each[0] == "submit"]) == 2)
+    settle(lambda: "beauty" in tab.notice.text())
+    assert "job000002" in tab.notice.text() and tab.notice.isVisible()
+    tab.view.chosen.select(["job000001"])
+    settle(lambda: not tab.notice.isVisible())  # it no longer matters
+    tab.actions_of_jobs.submit_again.trigger()
+    settle(lambda: tab.notice.isVisible() and "beauty 1" in tab.notice.text())
+    assert "job000002" not in tab.notice.text()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.tab.conftest import close_tab
 from tests.tab.fake_queue import FakeQueue, make_job
-from tests.tab.using import LEFT, Settle
+from tests.tab.using import LEFT, Settle, picture_file
 
 
 def test_empty_list_tells_how_to_start(tab: Any, settle: Settle) -> None:
@@ -275,3 +277,25 @@ def test_how_many_jobs_the_words_leave_is_told_beside_them(
     full = right_half()
     field.set_found("")
     assert right_half() == full
+
+
+def test_what_happened_while_the_connection_was_lost_is_noticed(
+    tab: Any, queue: FakeQueue, settle: Settle, tmp_path: Path
+) -> None:
+    """The queue's snapshot replaces all jobs: a long job has ended, and its picture is another."""
+
+    def colour() -> Any:
+        thumbnail = tab.pictures.thumbnail(path, 1.0)
+        return thumbnail and thumbnail.toImage().pixelColor(5, 5).name()
+
+    path = picture_file(tmp_path / "beauty.png", Qt.GlobalColor.red)
+    job = make_job(1, JobState.RUNNING, picture=path)
+    queue.change([job])
+    settle(lambda: colour() == "#ff0000")
+    queue.change(status=ConnectionStatus.LOST)
+    picture_file(tmp_path / "beauty.png", Qt.GlobalColor.blue)
+    os.utime(path, ns=(1, 1))  # another time than before, however coarse the file system's clock is
+    ended = make_job(1, JobState.COMPLETED, picture=path, completed=job.submitted + 300)
+    queue.change([ended], reset=True, status=ConnectionStatus.CONNECTED)
+    settle(lambda: tab.notice.text().startswith("shot_001_beauty: completed"))
+    settle(lambda: colour() == "#0000ff")

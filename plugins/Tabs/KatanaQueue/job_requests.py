@@ -43,7 +43,7 @@ class JobRequests(QObject):
             else:
                 self.refused.emit(f"{what}: {not_saved_text(spec.name)}.")
 
-        self.ask_queue(what, lambda client: client.submit(spec)[1], take)
+        self._ask_queue(what, lambda client: client.submit(spec)[1], take)
 
     def start(self, jobs: list[JobRecord]) -> None:
         """Start jobs that are over again. Katana renders those that only send their pixels to a desktop."""
@@ -75,6 +75,7 @@ class JobRequests(QObject):
     def submit_again(self, job: JobRecord) -> None:
         """Submit a new job like `job`, or let Katana render it if it only sends its pixels to a desktop."""
         what = "Submit Again"
+        self.refused.emit("")
         source = self._sources.of(job)
         if job.needs_desktop:
             self._render_again(what, job)
@@ -96,6 +97,12 @@ class JobRequests(QObject):
         `done` is a message to show, or a function to call with the result.
         """
         self.refused.emit("")
+        self._ask_queue(what, call, done)
+
+    def _ask_queue(
+        self, what: str, call: Callable[[QueueClient], Future[Any]], done: str | Callable[[Any], None]
+    ) -> None:
+        """Make a request, and leave the error of an earlier one of the same action."""
         client = self._sources.client
         if client is None or not self._sources.is_live:  # disconnected while a menu or a dialog was open
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")

@@ -58,8 +58,8 @@ class JobsModel(QAbstractTableModel):
     Signals:
         about_to_rearrange(): the model will be reset; save the selection by job ids.
         rearranged(): the model was reset; restore the selection.
-        jobs_changed(object): list of pairs: a job's new record, and the previous one or None. Not emitted
-            when all jobs are replaced; the list is empty when jobs were only removed.
+        jobs_changed(object): list of pairs: a job's new record, and the previous one or None; empty when
+            jobs were only removed. When all jobs are replaced, it has those that were known and differ.
         counts_changed(): the number of jobs in a state, or of shown jobs, may have changed.
         tasks_wanted(str, int, int): records of tasks are needed: job id, index of the first, count. To be
             answered with `set_tasks`.
@@ -99,10 +99,14 @@ class JobsModel(QAbstractTableModel):
     def apply(self, change: QueueChange) -> None:
         """Apply changed and removed jobs (no job is in both). A change with `reset` replaces all jobs."""
         if change.reset:
-            self._jobs = {job.id: job for job in change.jobs}
+            before, self._jobs = self._jobs, {job.id: job for job in change.jobs}
             self._counts = Counter(job.state for job in change.jobs)
             self._newest = max(((job.submitted, job.id) for job in change.jobs), default=(0.0, ""))
             self._rearrange()
+            # Changes that the queue sent while the connection was lost are in its snapshot alone.
+            changed = [(job, old) for job in change.jobs if (old := before.get(job.id)) and old != job]
+            if changed:
+                self.jobs_changed.emit(changed)
             return
         if not change.jobs and not change.removed_jobs:
             return

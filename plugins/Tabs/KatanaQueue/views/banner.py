@@ -200,7 +200,7 @@ class EmptyPage(QWidget):
 
 
 class Notice(QLabel):
-    """The last message, shown for 12 seconds. A long one is elided in the middle."""
+    """The last message, shown for 12 seconds, after an error that still matters. Elided in the middle."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -209,7 +209,7 @@ class Notice(QLabel):
         self._timer.setSingleShot(True)
         self._timer.setInterval(12_000)
         self._timer.timeout.connect(self.hide)
-        self._is_refusal = False
+        self._refusal = ""
         self.setContentsMargins(SPACING + 2, 3, SPACING + 2, 3)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # never widens the panel
         self.hide()
@@ -218,8 +218,9 @@ class Notice(QLabel):
         """Show an error message; an empty `message` hides the last one, which no longer matters."""
         if message:
             self.show_message(message)
-            self._is_refusal = True
-        elif self._is_refusal:
+            self._refusal = self._refusal or message  # the first of several is mostly the cause
+        elif self._refusal:
+            self._refusal = ""
             self.hide()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -229,8 +230,12 @@ class Notice(QLabel):
         QPainter(self).drawText(place, int(Qt.AlignmentFlag.AlignVCenter), text)
 
     def show_message(self, message: str) -> None:
-        """Show a message that is not an error."""
-        self._is_refusal = False
+        """Show a message that is not an error. One that is shown stays before it: of several jobs, one may be
+        refused and the others not."""
+        if self.isHidden():
+            self._refusal = ""
+        if self._refusal and message != self._refusal:
+            message = f"{self._refusal}   {message}"
         self.setText(message)
         self.setToolTip(message)
         self.show()
