@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import cast
 
 from PySide6.QtCore import QEvent, QLocale, QObject, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QValidator
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractSpinBox,
     QCheckBox,
     QColorDialog,
@@ -150,8 +151,14 @@ class FileEditor(TextEditor):
         self.line.setToolTip(str(value) or self.spec.hint)
 
     def _choose(self) -> None:
-        folder = str(Path(self.line.text()).parent) if self.line.text() else ""
-        chosen, _ = QFileDialog.getOpenFileName(self, self.spec.label, folder, self.spec.file_filter)
+        text, label, filters = self.line.text(), self.spec.label, self.spec.file_filter
+        if self.spec.is_written:
+            # A render replaces its file without a question, so the dialog asks none.
+            overwrites = QFileDialog.Option.DontConfirmOverwrite
+            chosen, _ = QFileDialog.getSaveFileName(self, label, text, filters, "", overwrites)
+        else:
+            folder = str(Path(text).parent) if text else ""
+            chosen, _ = QFileDialog.getOpenFileName(self, label, folder, filters)
         if chosen:
             self.line.setText(chosen)
             self._on_finished()
@@ -315,10 +322,8 @@ class VectorEditor(Editor):
             box.blockSignals(False)
 
 
-class _Swatch(QWidget):
-    """Shows a colour, converted from linear to sRGB. Signal `clicked`: the left mouse button was released."""
-
-    clicked = Signal()
+class _Swatch(QAbstractButton):
+    """A button that shows a colour, converted from linear to sRGB."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -337,12 +342,19 @@ class _Swatch(QWidget):
             # A traceback would keep the painter alive; Qt crashes if it outlives the paint event.
             painter.end()
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self.clicked.emit()
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):  # Qt's own buttons take Space alone
+            self.click()
+        else:
+            super().keyPressEvent(event)
 
 
 class ColorEditor(VectorEditor):
-    """Edits a linear colour: three numbers, and a swatch that opens a colour dialog."""
+    """Edits a linear colour: three numbers, and a swatch that opens a colour dialog.
+
+    Swatch and dialog show a colour brighter than 1 divided by its largest number; a choice is multiplied by
+    it, so that another hue keeps the intensity.
+    """
 
     def __init__(self, spec: ParameterSpec, parent: QWidget | None = None) -> None:
         super().__init__(spec, parent)
@@ -357,18 +369,27 @@ class ColorEditor(VectorEditor):
         self._show_swatch(value)
 
     def _show_swatch(self, value: object) -> None:
-        shown = [_to_display(channel) for channel in cast(Vector3, value)]
+        channels = cast(Vector3, value)
+        shown = [_to_display(channel / _intensity(channels)) for channel in channels]
         self.swatch.color = QColor.fromRgbF(*shown)
         self.swatch.update()
 
     def _choose(self) -> None:
-        chosen = QColorDialog.getColor(self.swatch.color, self, self.spec.label)
-        if chosen.isValid():
+        shown, intensity = self.swatch.color, _intensity(self._value())
+        chosen = QColorDialog.getColor(shown, self, self.spec.label)
+        # The dialog has 8 bits for each channel: what was not changed there keeps its exact numbers.
+        if chosen.isValid() and chosen.rgb() != shown.rgb():
             value = tuple(
-                round(_to_linear(channel), 4) for channel in (chosen.redF(), chosen.greenF(), chosen.blueF())
+                round(_to_linear(channel) * intensity, 4)
+                for channel in (chosen.redF(), chosen.greenF(), chosen.blueF())
             )
             self.show_value(cast(Vector3, value))
             self.value_edited.emit(value)
+
+
+def _intensity(value: Vector3) -> float:
+    """Return what a linear colour is divided by to be shown: its largest number, or 1."""
+    return max(1.0, *value)
 
 
 def _to_display(linear: float) -> float:

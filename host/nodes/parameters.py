@@ -41,7 +41,7 @@ class ParameterSpec:
     `minimum` and `maximum` bound numbers; `choices` lists what a choice may be; `page` groups parameters
     under a heading; `shown_when` names a choice parameter and the values at which this one matters. `step` is
     what an arrow adds; 0 lets it grow with the number. `implies` is for choices: parameters that are still at
-    their default get these values when the choice is made.
+    their default get these values when the choice is made. `is_written` is for files that need not exist.
     """
 
     name: str
@@ -54,6 +54,7 @@ class ParameterSpec:
     maximum: float = math.inf
     choices: tuple[str, ...] = ()
     file_filter: str = ""
+    is_written: bool = False
     shown_when: tuple[str, tuple[str, ...]] | None = None
     step: float = 0.0
     implies: Mapping[str, Mapping[str, Value]] = field(default_factory=dict, hash=False)

@@ -88,6 +88,7 @@ RENDER = NodeType(
             "Output",
             "What Disk Render writes; each # is a digit of the frame.",
             file_filter="Images (*.png *.exr);;All files (*)",
+            is_written=True,
         ),
         ParameterSpec(
             "farmOptions",
