@@ -174,7 +174,12 @@ class _Files(NamedTuple):
         is_listed = self.lists.has(message.attempt, message.path)
         if not is_listed and not _is_below(work.target / message.path, work.target):
             return refusal(message, f"{message.path} is not in the job's temporary folder")
-        data = read_part(work.target / message.path, message.offset)
+        try:
+            data = read_part(work.target / message.path, message.offset)
+        except FileNotFoundError:
+            data = (
+                b""  # removed after it was listed: as for any file that became shorter, the Agent asks again
+            )
         return m.FilePartOrder(
             attempt=message.attempt, path=message.path, offset=message.offset, data=data, receipt=work.receipt
         )

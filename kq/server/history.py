@@ -20,6 +20,8 @@ __all__ = ["History"]
 _JOBS_A_TURN = 100
 _IDS_A_LINE = 100
 _SWEEP_EVERY_S = 3600.0
+_RETRY_S = 10.0
+"""Seconds to the next try to delete rows, after one for which the disk was too full."""
 _log = logging.getLogger("kq.server")
 
 
@@ -34,11 +36,17 @@ class History:
         self._before: int | None = None
         self._swept_at = 0.0
         self._forgotten: list[str] = []
+        self._forget_at = 0.0
+        """Monotonic seconds from which the rows of forgotten jobs may be deleted; 0.0 after a success."""
 
     @property
     def is_loading(self) -> bool:
         """Whether `load_more` has work."""
-        return self._before is not None or bool(self._forgotten)
+        return self._before is not None or self._is_forgetting_due
+
+    @property
+    def _is_forgetting_due(self) -> bool:
+        return bool(self._forgotten) and time.monotonic() >= self._forget_at
 
     def begin(self) -> None:
         """Begin to delete jobs that are too old, and to load the rest: `load_more` does the work."""
@@ -83,16 +91,12 @@ class History:
     def load_more(self) -> Iterator[str]:
         """Delete the next batch of removed jobs, or else load one. Yields the ids of loaded jobs."""
         try:
-            if self._forgotten:
-                gone, self._forgotten = self._forgotten[:_JOBS_A_TURN], self._forgotten[_JOBS_A_TURN:]
-                scenes = self._scenes_of(gone)
-                self._journal.forget_jobs(gone)
-                logs = self._settings.data_root / "logs" / "jobs"
-                _delete([*(logs / job_id for job_id in gone), *scenes])
+            if self._is_forgetting_due:
+                self._forget_next()
             elif self._before is not None:
                 jobs, self._before = self._journal.jobs_from_history(self._before, _JOBS_A_TURN)
                 for job in jobs:
-                    if not self._core.has_job(job.id):
+                    if not self._core.has_job(job.id) and job.id not in self._forgotten:
                         self._core.restore_job(job)
                         yield job.id
         except sqlite3.Error as error:
@@ -101,6 +105,27 @@ class History:
             )
             self._before, self._forgotten = None, []
         self._journal_writer.show_damage()
+
+    def _forget_next(self) -> None:
+        """Delete the rows and files of a batch of removed jobs. Raises sqlite3.Error.
+
+        On a full disk the logs alone, which makes room; the rows and scenes follow some time later.
+        """
+        gone, scenes = self._forgotten[:_JOBS_A_TURN], []
+        try:
+            scenes = self._scenes_of(gone)
+            self._journal.forget_jobs(gone)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+                raise
+            if not self._forget_at:
+                _log.warning("removed jobs stay in the journal until there is room: %s", error)
+            scenes, self._forget_at = [], time.monotonic() + _RETRY_S
+        else:
+            del self._forgotten[:_JOBS_A_TURN]
+            self._forget_at = 0.0
+        logs = self._settings.data_root / "logs" / "jobs"
+        _delete([*(logs / job_id for job_id in gone), *scenes])
 
     def _scenes_of(self, job_ids: list[str]) -> list[Path]:
         """The temporary folders, with scenes, that only these jobs were submitted with.

@@ -8,6 +8,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -261,7 +262,8 @@ class FolderLists:
                 count += 1
                 if count > _MAX_FILES:
                     raise OSError(0, f"it holds more than {_MAX_FILES:,} files", str(folder))
-                yield from self._entry(path, relative)
+                with suppress(FileNotFoundError):  # a task on this machine has just renamed or removed it
+                    yield from self._entry(path, relative)
 
     def _entry(self, path: Path, relative: str) -> Iterator[m.FolderEntry | None]:
         """Yield None after each hashed block, then the file's entry; from the cache if it is unchanged."""

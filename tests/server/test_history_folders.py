@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +18,7 @@ from kq.server.history import History
 from kq.server.journal import Journal
 from kq.server.journal_writer import JournalWriter
 from kq.settings import Settings
+from tests.support.small_disk import fill, small_disk
 
 
 def _queue(data_root: Path) -> tuple[Core, Journal, History]:
@@ -96,6 +99,32 @@ def test_what_is_removed_from_the_history_is_in_the_log(
     [line] = [each.getMessage() for each in caplog.records if "history" in each.getMessage()]
     assert "first" in line and "second" not in line
     writer.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no small disk is mounted there")
+def test_a_job_is_removed_from_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its logs at once, which may be what fills it; its rows later; nothing counts as missing."""
+    now = [1000.0]
+    monkeypatch.setattr("kq.server.history.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with small_disk(tmp_path) as disk:
+        core, journal, history = _queue(disk)
+        for number in range(20):
+            _submit(core, journal, f"job{number}", tmp_path)
+        logs = disk / "logs" / "jobs" / "job1"
+        logs.mkdir(parents=True)
+        filler = disk / "filler"
+        fill(filler)
+        _remove(core, history, "job1")
+        _wait_until_gone(logs)
+        assert not history.is_loading and not history._journal_writer._problems
+        assert journal._db.execute("SELECT id FROM jobs WHERE id = 'job1'").fetchone()
+        filler.unlink()
+        now[0] += 60.0
+        assert history.is_loading
+        assert not list(history.load_more())
+        assert not journal._db.execute("SELECT id FROM jobs WHERE id = 'job1'").fetchone()
+        assert not history.is_loading
+        journal.close()
 
 
 def test_a_damaged_history_is_reported(tmp_path: Path) -> None:

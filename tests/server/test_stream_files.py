@@ -6,11 +6,14 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from kq import messages as m
+from kq.server.file_workers import FileWork, _Files
+from kq.server.returned_files import ReturnedPaths
 from kq.server.stream_files import FolderLists, FreeSpace, IncomingFiles, append_log, read_part
 
 _BYTES = b"one\ntwo\r\nthree\r\x1a\x00\xff\n"
@@ -115,6 +118,30 @@ def test_a_list_is_made_in_turns(tmp_path: Path) -> None:
     assert lists.page("job/0/1", tmp_path, 0, frozenset()) == page, "it was made anew often enough"
     lists.forget("job/0/1")
     assert lists.page("job/0/1", tmp_path, 0, frozenset()) is None
+
+
+def test_a_file_that_goes_while_a_folder_is_listed_or_sent_fails_no_agent(tmp_path: Path) -> None:
+    """Renders of the job on this machine replace their pictures there, by files of other names."""
+
+    class Known(dict[Path, Any]):
+        """The hashes made before, which are looked up between two accesses to a file."""
+
+        def get(self, path: Path, default: Any = None) -> Any:
+            if path.name == "new.tmp":
+                path.replace(tmp_path / "picture")
+            return super().get(path, default)
+
+    (tmp_path / "new.tmp").write_bytes(b"new")
+    (tmp_path / "scene").write_bytes(b"scene")
+    lists = FolderLists(known=Known())
+    page = lists.page("job/0/1", tmp_path, 0, frozenset())
+    assert page is not None and [entry.path for entry in page[0]] == ["scene"]
+
+    files = _Files(IncomingFiles(), lists, FreeSpace(0), ReturnedPaths())
+    (tmp_path / "scene").unlink()
+    fetch = m.FetchUpdate(agent="a", attempt="job/0/1", path="scene", offset=0, receipt=0)
+    answer = files.handle(FileWork("a", fetch, tmp_path, tmp_path))
+    assert isinstance(answer, m.FilePartOrder) and (answer.data, answer.refused) == (b"", "")
 
 
 def test_some_room_is_left_on_a_disk(tmp_path: Path) -> None:
