@@ -279,3 +279,28 @@ def test_two_jobs_of_one_name_have_labels_that_tell_them_apart(
         names = [name for _pixmap, name in tab.picture.canvas._pictures]
         assert len(set(names)) == labels
         assert all(name.startswith("beauty, ") for name in names)
+
+
+def test_the_attempt_that_ended_last_is_a_choice(tab: Any, queue: FakeQueue, settle: Settle) -> None:
+    """No other attempt begins after it, by which it would be noticed."""
+
+    def attempt(task: int) -> AttemptRecord:
+        return AttemptRecord(
+            job_id="job000001",
+            task=task,
+            attempt=1,
+            agent="a",
+            host="h",
+            started=1.0,
+            ended=2.0,
+            outcome="failed",
+            log_file=f"/logs/{task}",
+        )
+
+    queue.attempts_of["job000001"] = [attempt(0)]
+    counts = {"tasks": 2, "tasks_failed": 1, "tasks_running": 1}
+    queue.change([make_job(1, JobState.RUNNING, attempts=2, log_file="/logs/9", **counts)])
+    settle(lambda: tab.log._attempts.findData("/logs/0") > 0)
+    queue.attempts_of["job000001"].append(attempt(1))
+    queue.set("job000001", state=JobState.FAILED, tasks_failed=2, tasks_running=0)
+    settle(lambda: tab.log._attempts.findData("/logs/1") > 0)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from Katana import Utils
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from ....kq.api import AttemptRecord, JobRecord, TaskRecord
 from ... import catalog
@@ -30,6 +30,8 @@ Its keyword arguments are `jobId`, `task` (its index; None: the whole job), `nam
 """
 
 
+ATTEMPTS_INTERVAL_MS = 400
+"""Minimum time between two requests for the attempts of a job whose tasks end."""
 _KATANAS_LINES = 10
 """How many of the last lines of Katana's own render log are shown of a job that has no log yet."""
 
@@ -60,6 +62,10 @@ class SelectedJob(QObject):
         self._frame: ChosenFrame | None = None
         """The frame to show of a task of several frames; None: the task's latest picture."""
         self._compared: set[str] = set()  # ids of the two jobs whose pictures are compared
+        self._attempts_timer = QTimer(self)
+        self._attempts_timer.setSingleShot(True)
+        self._attempts_timer.setInterval(ATTEMPTS_INTERVAL_MS)
+        self._attempts_timer.timeout.connect(self._fetch_attempts_again)
         view.current_changed.connect(self.show_current)
         view.chosen.changed.connect(self._show_pictures)
         pictures.unsaved_changed.connect(self._on_unsaved_changed)
@@ -109,8 +115,10 @@ class SelectedJob(QObject):
             katanas = catalog.render_log_of(job.id).strip().splitlines()[-_KATANAS_LINES:]
             self._log.show_log("", "\n".join([message, "", *katanas] if katanas else [message]))
         self._show_pictures()
-        if other or before is None or before.attempts != job.attempts:
+        if other or before is None:
             self._fetch_attempts(job, task)
+        elif _marks(before) != _marks(job) and not self._attempts_timer.isActive():
+            self._attempts_timer.start()
         if other or before is None:
             self._fetch_renderer(job)
         self._send_event(job, task, record)
@@ -166,6 +174,12 @@ class SelectedJob(QObject):
         self._record = None
         self.show_current()
 
+    def _fetch_attempts_again(self) -> None:
+        job_id, task = self._shown
+        job = self._model.job(job_id)
+        if job is not None:
+            self._fetch_attempts(job, task)
+
     def _fetch_attempts(self, job: JobRecord, task: int | None) -> None:
         source = self._sources.of(job)
         if source is None or job.attempts < 2:
@@ -188,6 +202,11 @@ class SelectedJob(QObject):
                 source.spec(job.id),
                 lambda spec: self._log.set_renderer(spec.renderer) if job.id == self._shown[0] else None,
             )
+
+
+def _marks(job: JobRecord) -> tuple[object, ...]:
+    """Return the fields of a job that change when an attempt begins or ends."""
+    return job.attempts, job.tasks_waiting, job.tasks_running, job.state
 
 
 def _labelled(job: JobRecord, other: JobRecord) -> NamedPicture:
