@@ -319,3 +319,16 @@ def test_marks_go_round() -> None:
     assert (marks.place(8), LineMarks().next(1)) == (2, None)
     marks.cut(8)
     assert (list(marks.lines), marks.count) == ([3], 1)
+
+
+@pytest.mark.parametrize("is_regex", [False, True])
+def test_a_search_finds_what_is_shown_and_nothing_else(tmp_path: Path, is_regex: bool) -> None:
+    """A terminal's colours part no words, and progress that was written over is not found."""
+    path = tmp_path / "log"
+    path.write_bytes(b"plain\r\n\x1b[31mERROR\x1b[0m: no file\n10% done\r20% done\nERROR: no file\r\n")
+    file = opened(path)
+    for text, lines in (("error: no", [1, 3]), ("31m", []), ("10%", []), ("20%", [2]), ("plain", [0])):
+        scan = TextScan(Search(text, is_regex=is_regex))
+        while scan.step(file):
+            pass
+        assert list(scan.found.lines) == lines, text

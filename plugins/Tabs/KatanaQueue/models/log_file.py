@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 from .....kq.api import Severity
 
-__all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogProblem", "as_text"]
+__all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogProblem", "as_text", "without_escapes"]
 
 CHUNK = 64 * 1024
 """Bytes between two entries of the index: 1 GB of log costs 128 kB of memory."""
@@ -242,6 +242,7 @@ def _read_at(file: BinaryIO, start: int, length: int) -> bytes:
 
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ESCAPE_BYTES = re.compile(_ESCAPES.pattern.encode())
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -268,6 +269,11 @@ def as_text(head: bytes, tail: bytes, length: int) -> str:
     if _CONTROLS.search(text):
         text = _CONTROLS.sub(_control_picture, text)
     return f"{text} … ({cut:,} more bytes in this line)" if cut > 0 else text
+
+
+def without_escapes(line: bytes) -> bytes:
+    """Return a line without escape sequences, which `as_text` does not show."""
+    return _ESCAPE_BYTES.sub(b"", line) if b"\x1b" in line else line
 
 
 def _control_picture(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from .....kq.api import OutputPatterns, Severity
-from .log_file import LONGEST, LogFile
+from .log_file import LONGEST, LogFile, without_escapes
 
 __all__ = ["BadPattern", "FoldScan", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
@@ -228,7 +228,9 @@ class TextScan(_Scan):
         self.is_by_line = search.is_regex or not (search.match_case or search.text.isascii())
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
-        if not self.is_by_line:
+        # Colours and what was written over are not shown, so they must neither be found nor part a word.
+        is_as_shown = b"\x1b" not in data and data.count(b"\r") == data.count(b"\r\n")
+        if is_as_shown and not self.is_by_line:
             for number, _start, _end in self._words.lines(data, first_line):
                 self.found.add(number)
                 yield
@@ -236,7 +238,10 @@ class TextScan(_Scan):
         search = self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
         for number, text in enumerate(data.split(b"\n"), first_line):
             # Lines from Windows end with CR LF; `$` must match before both.
-            if text and search(text.removesuffix(b"\r")[:LONGEST]):
+            line = text.removesuffix(b"\r")
+            if not is_as_shown:
+                line = without_escapes(line.rpartition(b"\r")[2])
+            if text and search(line[:LONGEST]):
                 self.found.add(number)
             yield
 
