@@ -567,3 +567,21 @@ def test_a_log_whose_share_goes_away_is_read_on_when_it_is_back(
     settle(lambda: os.strerror(errno.ESTALE) in panel.view._message)
     is_away.clear()
     settle(lambda: shown(panel)[-1:] == ["line 10"])
+
+
+@pytest.mark.parametrize("other", ["none", "empty", "removed"])
+def test_a_search_has_no_matches_of_an_earlier_log(
+    panel: LogPanel, tmp_path: Path, settle: Settle, other: str
+) -> None:
+    """In a log without lines it has none, and has ended."""
+    path = write(tmp_path / "log", 30)
+    panel.show_log(str(path))
+    panel._field.setText("line")
+    settle(lambda: panel.next_match.isEnabled() and "30" in panel._matches.text())
+    (tmp_path / "empty").touch()
+    if other == "removed":
+        path.unlink()
+    else:
+        panel.show_log("" if other == "none" else str(tmp_path / "empty"), "Waiting.")
+    settle(lambda: panel._found is not None and not panel._found.count)
+    assert not panel.next_match.isEnabled()

@@ -213,9 +213,12 @@ class LogReader(FileThread):
         self._was_complete = False
         self._severity = SeverityScan(self._patterns)
         self._folds = FoldScan(self._patterns)
+        self._search_anew()
+        self._next_poll_s = 0.0
+
+    def _search_anew(self) -> None:
         if self._search is not None:
             self._search = TextScan(self._search.search)
-        self._next_poll_s = 0.0
 
     def _set_patterns(self, patterns: OutputPatterns) -> None:
         if patterns is not self._patterns:
@@ -318,6 +321,7 @@ class LogReader(FileThread):
             self._generation += 1
             self._severity = SeverityScan(self._patterns)
             self._folds = FoldScan(self._patterns)
+            self._search_anew()
             self._publish_state()
         self._next_poll_s = time.monotonic() + POLL_S
 
@@ -350,6 +354,8 @@ class LogReader(FileThread):
     def _publish(self, state: LogState) -> None:
         self._published = state
         post(self._emit, "state_changed", state)
+        if self._search is not None and not self._has_work():
+            self._publish_found()  # a log without lines has no work, whose end would publish it
 
     def _publish_found(self) -> None:
         search, file = self._search, self._file
