@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from importlib.util import decode_source
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,8 @@ class ShelfItem:
         return Path(self._source_file).is_file()
 
     def getCode(self) -> str:
-        """Return the script's source text; raises OSError where it cannot be read."""
-        return Path(self._source_file).read_text(encoding="utf-8")
+        """Return the script's source text, in its own encoding; raises OSError where it cannot be read."""
+        return decode_source(Path(self._source_file).read_bytes())
 
     def run(self, additionalEnvironment: dict[str, Any] | None = None, checkScope: bool = True) -> None:
         """Run the script on the calling thread; an exception is logged.
@@ -104,7 +105,10 @@ class ShelfItem:
         )  # no __file__ or __name__: no source says that Katana has them
         try:
             exec(compile(self.getCode(), self._source_file, "exec"), names)  # noqa: S102  it is what a shelf is for
-        except Exception as error:  # noqa: BLE001  a script that fails must leave the desktop whole
+        # In a slot of Qt, SystemExit would end the desktop.
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a script that fails must leave the desktop whole
+            if isinstance(error, SystemExit) and error.code in (None, 0):
+                return
             _log.error(
                 "The shelf item %s (%s) failed: %s: %s",
                 self._name,
@@ -171,7 +175,7 @@ def ParseFile(filename: str) -> dict[str, Any]:
 
     Raises OSError where it cannot be read, SyntaxError where it is not valid Python.
     """
-    text = Path(filename).read_text(encoding="utf-8")
+    text = decode_source(Path(filename).read_bytes())
     docstring = ast.get_docstring(ast.parse(text, filename)) or ""
     fields = dict.fromkeys(_KEYS, "")
     lines = docstring.splitlines()
@@ -236,10 +240,15 @@ def GetUserShelves(suffix: str = "") -> list[Shelf]:
 def _shelves(folders: list[str], shelf_type: int) -> list[Shelf]:
     found: list[Shelf] = []
     for folder in folders:
-        if not Path(folder).is_dir():
+        if not KatanaResources._is_folder(folder):
             continue
-        for path in sorted(Path(folder).iterdir()):
-            if path.is_dir() and not path.name.startswith((".", "_")):
+        try:
+            paths = sorted(Path(folder).iterdir())
+        except OSError as error:
+            _log.error("The shelves in %s cannot be read: %s.", folder, error.strerror)
+            continue
+        for path in paths:
+            if KatanaResources._is_folder(path) and not path.name.startswith((".", "_")):
                 shelf = Shelf(path.name, str(path), shelf_type)
                 shelf.load()
                 found.append(shelf)

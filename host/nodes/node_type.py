@@ -90,10 +90,13 @@ class CookContext:
         path = self.text(name)
         if not path:
             raise self.error(f"has no {what}: choose one in its parameter {self.node.spec(name).label}.")
-        if Path(path).is_dir():
-            raise self.error(f"takes a {what}, and {path} is a folder.")
-        if not Path(path).is_file():
-            raise self.error(f"cannot find its {what} {path}.")
+        try:
+            if Path(path).is_dir():
+                raise self.error(f"takes a {what}, and {path} is a folder.")
+            if not Path(path).is_file():
+                raise self.error(f"cannot find its {what} {path}.")
+        except OSError as error:  # its folder may not be entered, or its name is too long
+            raise self.error(f"cannot read its {what} {path}: {error.strerror}.") from error
         return path
 
     def warn(self, message: str) -> None:

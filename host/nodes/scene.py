@@ -172,6 +172,8 @@ class Scene:
             observer(event)
         if event.change is Change.NODE_REMOVED:
             self._selected = [name for name in self._selected if name != event.node.name]
+            if self._edited == event.node.name:
+                self._edited = ""  # a later node of that name is another one
             self._notify(SceneChange.SELECTION)
 
     def _notify(self, change: SceneChange) -> None:

@@ -72,7 +72,11 @@ def read_image(file: str, colour_space: ColourSpace) -> Image:
     Raises:
         UnreadableImageError: It is no image, is damaged, or is too large.
     """
-    if Path(file).is_file():
+    try:
+        is_plain = Path(file).is_file()
+    except OSError as error:  # its folder may not be entered, or its name is too long
+        raise UnreadableImageError(error.strerror or str(error)) from error
+    if is_plain:
         return _read(file, colour_space)
     content = image_bytes(file)
     with tempfile.TemporaryDirectory() as folder:

@@ -99,10 +99,13 @@ def _content(path: str) -> bytes:
     is_within = Ar.IsPackageRelativePath(path)
     outer = Ar.SplitPackageRelativePathOuter(path)[0] if is_within else path
     # A pipe or a device would be read for ever.
-    if not Path(outer).is_file():
-        raise MaterialXError(f"'{outer}' is not a file, or is missing")
-    if not is_within:
-        return Path(path).read_bytes()
+    try:
+        if not Path(outer).is_file():
+            raise MaterialXError(f"'{outer}' is not a file, or is missing")
+        if not is_within:
+            return Path(path).read_bytes()
+    except OSError as error:
+        raise MaterialXError(f"'{outer}': {error.strerror or error}") from error
     try:
         with Ar.GetResolver().OpenAsset(Ar.ResolvedPath(path)) as asset:
             return bytes(asset.GetBuffer())

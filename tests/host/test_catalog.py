@@ -71,6 +71,14 @@ def test_items_are_ordered_noted_pinned_and_deleted(fresh: object) -> None:
     EventModule.ProcessAllEvents()
     assert first.getUserComment() == "warmer key" and first.isFramePinned() and first.isGSVPinned("shot")
     assert (first.getStartFrame(), first.getEndFrame()) == (1, 10)
+    changed_before, changed[:] = list(changed), []
+    second.setRenderProgress(0, 10)
+    EventModule.ProcessAllEvents()
+    assert changed == [(second.getCatalogItemID(), "total")]
+    changed[:] = changed_before
+    for frames, ends in (("-10--5", (-10, -5)), ("-3", (-3, -3)), ("1-9x2,20", (1, 20)), ("", (0, 0))):
+        second.setFrameRange(frames)
+        assert (second.getStartFrame(), second.getEndFrame()) == ends
     assert changed == [
         (first.getCatalogItemID(), name)
         for name in ("comment", "frame_pinned", "pinned_variables", "frame_range")

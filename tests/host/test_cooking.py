@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -321,6 +323,14 @@ def test_a_disabled_node_is_passed_over() -> None:
     graph, node = scene_with("Transform", apply_to="/World/Ball", translate=(0, 5, 0))
     node.bypassed = True
     assert middle(cooking.cook(graph, node.name, 1).stage, "/World/Ball") == Gf.Vec3d(-1, 1, 0)
+
+
+def test_a_file_that_the_system_refuses_to_look_for_is_named(tmp_path: Path) -> None:
+    """With the node and the system's reason."""
+    graph, _ = scene_with("Transform")
+    graph.node("UsdIn").set_value("file", str(tmp_path / ("n" * 300 + ".usda")))
+    with pytest.raises(CookError, match=rf"\bUsdIn\b.*{os.strerror(errno.ENAMETOOLONG)}"):
+        cooking.cook(graph, "UsdIn", 1)
 
 
 def test_a_long_chain_cooks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -40,6 +41,31 @@ def test_resources_are_searched_in_the_order_they_are_named(
     assert KatanaResources.GetSearchPaths() == [str(tmp_path / "b"), str(tmp_path / "a")]
     assert Plugins.DefaultPaths("Plugins") == [str(tmp_path / n / "Plugins") for n in ("b", "a")]
     assert Plugins.DefaultPaths("Tabs") == []
+
+
+def test_a_folder_that_cannot_be_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One whose name is too long, and one that may not be listed: the desktop starts with the others."""
+    write(tmp_path / "good" / "Plugins" / "one.py", 'PluginRegistry = [("Unreadable", 1, "One", None)]')
+    (tmp_path / "secret" / "Plugins").mkdir(parents=True)
+    (tmp_path / "secret" / "Shelves").mkdir()
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Any:
+        if "secret" in folder.parts:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    folders = [str(tmp_path / name) for name in ("x" * 300, "secret", "good")]
+    monkeypatch.setenv("KATANA_RESOURCES", os.pathsep.join(folders))
+    [plugin] = Plugins.Load("Unreadable", 1, Plugins.DefaultPaths("Plugins"))
+    assert plugin.name == "One"
+    assert str(tmp_path / "secret" / "Plugins") in caplog.text
+    monkeypatch.setattr(Shelves, "_loaded", None)
+    Shelves.GetShelves2()
+    assert str(tmp_path / "secret" / "Shelves") in caplog.text
 
 
 def test_plugins_are_loaded_by_path_once_and_under_names_of_their_own(tmp_path: Path) -> None:
@@ -106,6 +132,32 @@ def test_events_reach_their_handlers_in_order_and_from_any_thread() -> None:
     assert len(seen) == 2
 
 
+def test_events_survive_a_handler_that_processes_events_and_ends_another() -> None:
+    """The events after it are handled; those of a higher priority come first, each priority in its order."""
+    seen: list[str] = []
+
+    class Listener:
+        def on_event(self, *_event: object) -> None:
+            pass
+
+    listeners = [Listener()]
+
+    def on_event(event_type: str, _event_id: object) -> None:
+        seen.append(event_type)
+        if listeners:
+            listeners.clear()
+            gc.collect()
+            EventModule.QueueEvent("nested", None)
+            EventModule.ProcessEvents()
+
+    EventModule.RegisterEventHandler(on_event)
+    EventModule.RegisterEventHandler(listeners[0].on_event)
+    for event_type, priority in (("last", 0), ("first", 2), ("second", 1), ("third", 1)):
+        EventModule.QueueEvent(event_type, None, priority)
+    EventModule.ProcessAllEvents()
+    assert seen == ["first", "nested", "second", "third", "last"]
+
+
 def test_callbacks_come_with_their_object_and_can_be_taken_back() -> None:
     """A handler for one object hears of that object only."""
     seen: list[object] = []
@@ -149,6 +201,39 @@ def test_a_shelf_item_is_described_by_its_docstring(tmp_path: Path, caplog: pyte
     NodegraphAPI.SetAllSelectedNodes([light])
     item.run({"seen": seen})
     assert seen == [1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['\ufeff"""\nNAME: Größe\n"""'.encode(), '# coding: latin-1\n"""\nNAME: Größe\n"""'.encode("latin-1")],
+)
+def test_a_shelf_item_is_read_in_its_own_encoding(tmp_path: Path, content: bytes) -> None:
+    """As Python runs it: with the mark that editors on Windows write, or with a coding line."""
+    file = tmp_path / "Size.py"
+    file.write_bytes(content + b"\nseen.append(1)\n")
+    item = Shelves.CreateShelfItem(str(file))
+    seen: list[int] = []
+    item.run({"seen": seen})
+    assert (item.getName(), seen) == ("Größe", [1])
+
+
+@pytest.mark.parametrize(("code", "is_error"), [("0", False), ("'no selection'", True)])
+def test_a_shelf_item_that_exits_leaves_the_desktop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, code: str, is_error: bool
+) -> None:
+    """In a slot of Qt, SystemExit ends the program, with all that is not saved."""
+    file = write(tmp_path / "Exits.py", f"import sys\nsys.exit({code})\n")
+    Shelves.CreateShelfItem(str(file)).run()
+    assert ("no selection" in caplog.text) == is_error
+
+
+def test_a_new_node_is_not_edited_since_it_has_the_name_of_a_deleted_one() -> None:
+    """Nor is it missing in the Parameters tab when it is edited: that is a change."""
+    first = NodegraphAPI.CreateNode("Light")
+    NodegraphAPI.SetNodeEdited(first, True)
+    first.delete()
+    second = NodegraphAPI.CreateNode("Light")
+    assert second.getName() == "Light" and NodegraphAPI.GetAllEditedNodes() == []
 
 
 def test_nodes_ports_and_parameters_as_katana_shows_them() -> None:

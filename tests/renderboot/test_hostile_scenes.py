@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from pxr import Sdf, Usd
 
-from host.renderboot.images import read_image
+from host.renderboot.images import UnreadableImageError, read_image
 from host.renderboot.report import escaped
 from kq.patterns import load_patterns
 from tests.renderboot.stages import add_card, add_material, add_sphere, add_texture, bind, new_stage
@@ -221,6 +222,12 @@ def test_a_scene_that_doubles_itself_ends_at_the_memory_limit(tmp_path: Path) ->
     assert ended.lines[-1].startswith("ERROR: ")
     assert "0.3 GiB" in ended.lines[-1]
     assert "Traceback" not in ended.text
+
+
+def test_an_image_that_the_system_refuses_to_look_for_is_unreadable(tmp_path: Path) -> None:
+    """Such as one with too long a name, or in a folder that may not be entered."""
+    with pytest.raises(UnreadableImageError, match=os.strerror(errno.ENAMETOOLONG)):
+        read_image(str(tmp_path / ("i" * 300 + ".png")), "auto")
 
 
 @pytest.mark.slow

@@ -99,14 +99,18 @@ def test_textures_carry_wrap_scale_space_and_transform(image: Path) -> None:
     assert matrix @ (1, 0, 1) == pytest.approx([0, 3.5, 1])
 
 
-def test_a_missing_texture_is_named_with_its_prim() -> None:
-    """The file and the node are in the warning; the fallback, if there is one, is shown."""
+@pytest.mark.parametrize("name", ["./nowhere/wood.png", "./" + "w" * 300 + ".png"])
+def test_a_missing_texture_is_named_with_its_prim(name: str) -> None:
+    """The file and the node are in the warning; the fallback, if there is one, is shown.
+
+    Also of one that the system refuses to look for, such as one with too long a name.
+    """
     stage = new_stage()
     material = add_material(stage, "/World/M")
-    texture = add_texture(stage, "/World/M", "diffuseColor", "./nowhere/wood.png")
+    texture = add_texture(stage, "/World/M", "diffuseColor", name)
     _card_with(stage, material)
     found, said = _material(stage)
-    assert "'./nowhere/wood.png'" in said and "/World/M/ImagediffuseColor" in places(said)
+    assert f"'{name}'" in said and "/World/M/ImagediffuseColor" in places(said)
     assert found.diffuse_colour == (0.5, 0.5, 0.5)
     texture.CreateInput("fallback", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(1, 0, 1, 1))
     assert _material(stage)[0].diffuse_colour == (1, 0, 1)

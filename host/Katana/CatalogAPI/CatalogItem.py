@@ -5,6 +5,7 @@ An item is a handle: its values are kept in this module by the item's ID, and it
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -145,11 +146,10 @@ class CatalogItem:
         return self._frames()[1]
 
     def _frames(self) -> tuple[int, int]:
-        first, separator, last = self._values.frame_range.rpartition("-")
-        if separator and first:
-            return round(float(first)), round(float(last))
-        frame = round(float(self._values.frame_range or 0))
-        return frame, frame
+        # A minus after a digit parts two frames; others are signs, as in -10--5.
+        parts = re.split(r"[,\s]+|(?<=[\d.])-", re.sub(r"x\d+", "", self._values.frame_range))
+        frames = [round(float(part)) for part in parts if part] or [0]
+        return frames[0], frames[-1]
 
     def getRenderMethodType(self) -> str | None:
         """Return the render method, one of RenderManager.RenderModes, or None."""
@@ -183,7 +183,7 @@ class CatalogItem:
 
     def setRenderProgress(self, tasksCompleted: int, totalTasks: int) -> None:
         """Set the progress as completed and total tasks."""
-        self._values.total = int(totalTasks)
+        self._set("total", int(totalTasks))
         self._set("done", int(tasksCompleted))
 
     def getRenderStartTime(self) -> float:

@@ -8,11 +8,27 @@ from pathlib import Path
 __all__ = ["GetIconPath", "GetResourceFile", "GetSearchPaths", "GetUserKatanaPath"]
 
 
+def _is_folder(path: str | Path) -> bool:
+    """Return whether the folder exists; False where it may not be looked for, or has too long a name."""
+    try:
+        return Path(path).is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(path: str | Path) -> bool:
+    """Return whether the file exists, as `_is_folder` does for folders."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
 def GetSearchPaths(subdir: str = "") -> list[str]:
     """Return the folders of KATANA_RESOURCES, in order, or their sub-folders `subdir` that exist."""
     listed = [part for part in os.environ.get("KATANA_RESOURCES", "").split(os.pathsep) if part]
-    folders = [Path(part) / subdir for part in dict.fromkeys(listed)]
-    return [str(folder) for folder in folders if folder.is_dir()]
+    folders = [str(Path(part) / subdir) for part in dict.fromkeys(listed)]
+    return [folder for folder in folders if _is_folder(folder)]
 
 
 def GetUserKatanaPath(subdir: str = "") -> str:
@@ -33,14 +49,14 @@ def GetUserKatanaPath(subdir: str = "") -> str:
 def GetResourceFile(resourceName: str) -> str | None:
     """Return the first file of that name, relative to a folder of KATANA_RESOURCES, or None."""
     for root in GetSearchPaths():
-        file = Path(root) / resourceName
-        if file.is_file():
-            return str(file)
+        file = str(Path(root) / resourceName)
+        if _is_file(file):
+            return file
     return None
 
 
 def GetIconPath(name: str) -> str | None:
     """Return the icon called `name`: an existing path, or a file in a folder `Icons` of KATANA_RESOURCES."""
     if Path(name).is_absolute():
-        return name if Path(name).is_file() else None
+        return name if _is_file(name) else None
     return GetResourceFile(f"Icons/{name}")

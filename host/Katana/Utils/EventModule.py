@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +27,8 @@ __all__ = [
 _log = logging.getLogger("Katana.EventModule")
 _Handler = Callable[..., object]
 _Event = tuple[str, Hashable, dict[str, Any]]
+_Queued = tuple[int, _Event]
+"""An event after its priority."""
 
 
 @dataclass
@@ -43,7 +44,7 @@ class _Entry:
 
 _handlers: list[_Entry] = []
 _collapsed: list[_Entry] = []
-_queue: deque[_Event] = deque()
+_queue: list[_Queued] = []
 _queue_lock = threading.Lock()
 _wakers: list[Callable[[], None]] = []
 
@@ -110,12 +111,9 @@ def IsCollapsedRegistered(handler: _Handler, eventType: str | None = None, event
 
 
 def QueueEvent(eventType: str, eventID: Hashable, priority: int = 0, **kwargs: Any) -> None:
-    """Queue an event, handled when the desktop is idle; events with a `priority` come first. Any thread."""
+    """Queue an event, handled when the desktop is idle; the highest `priority` comes first. Any thread."""
     with _queue_lock:
-        if priority > 0:
-            _queue.appendleft((eventType, eventID, kwargs))
-        else:
-            _queue.append((eventType, eventID, kwargs))
+        _queue.append((priority, (eventType, eventID, kwargs)))
     for waker in tuple(_wakers):
         waker()
 
@@ -123,24 +121,29 @@ def QueueEvent(eventType: str, eventID: Hashable, priority: int = 0, **kwargs: A
 def ProcessEvents() -> bool:
     """Handle the queued events on this thread and return whether there were any."""
     with _queue_lock:
-        events = list(_queue)
+        events = [event for _, event in sorted(_queue, key=lambda queued: -queued[0])]
         _queue.clear()
     for event_type, event_id, arguments in events:
         for entry in tuple(_handlers):
             handler = entry.handler()
             if handler is None:
-                _handlers.remove(entry)
+                _drop(_handlers, entry)
             elif entry.wants(event_type, event_id):
                 _call(handler, event_type, event_id, **arguments)
     for entry in tuple(_collapsed):
         handler = entry.handler()
         if handler is None:
-            _collapsed.remove(entry)
+            _drop(_collapsed, entry)
             continue
         wanted = [event for event in events if entry.wants(event[0], event[1])]
         if wanted:
             _call(handler, wanted)
     return bool(events)
+
+
+def _drop(entries: list[_Entry], entry: _Entry) -> None:
+    if entry in entries:  # else dropped while a handler processed events itself
+        entries.remove(entry)
 
 
 def ProcessAllEvents() -> None:

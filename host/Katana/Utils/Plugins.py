@@ -78,19 +78,24 @@ def ExpandPaths(path: str) -> list[str]:
 
     Where `path` is a file, it is returned itself; where it does not exist, the list is empty.
     """
-    folder = Path(path)
-    if folder.is_file():
-        return [str(folder)]
-    if not folder.is_dir():
+    if KatanaResources._is_file(path):
+        return [str(Path(path))]
+    if not KatanaResources._is_folder(path):
+        return []
+    try:
+        entries = sorted(Path(path).iterdir())
+    except OSError as error:
+        _log.error("The plug-ins in %s cannot be read: %s.", path, error.strerror)
         return []
     found: list[str] = []
-    for entry in sorted(folder.iterdir()):
+    for entry in entries:
         if entry.name.startswith((".", "__")):
             continue
-        if entry.suffix == ".py" and entry.is_file():
+        package = str(entry / "__init__.py")
+        if entry.suffix == ".py" and KatanaResources._is_file(entry):
             found.append(str(entry))
-        elif (entry / "__init__.py").is_file():
-            found.append(str(entry / "__init__.py"))
+        elif KatanaResources._is_file(package):
+            found.append(package)
     return found
 
 

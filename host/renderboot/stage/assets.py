@@ -13,11 +13,19 @@ def existing_file(asset: Sdf.AssetPath) -> str | None:
     A path that ends in brackets is within a package only if no such file exists: names may have brackets.
     """
     path = str(asset.resolvedPath or asset.path)
-    if Path(path).is_file():
+    if _is_file(path):
         return path
     if not Ar.IsPackageRelativePath(path):
         return None
-    return path if Path(Ar.SplitPackageRelativePathOuter(path)[0]).is_file() else None
+    return path if _is_file(Ar.SplitPackageRelativePathOuter(path)[0]) else None
+
+
+def _is_file(path: str) -> bool:
+    """Whether a regular file can be seen there: False where its folder may not be entered, too."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
 
 
 def is_udim(asset: Sdf.AssetPath) -> bool:
