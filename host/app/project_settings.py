@@ -39,7 +39,7 @@ class ProjectSettingsTab(BaseTab):
         self.setFocusProxy(self.table)
         self.table.setAccessibleName("Graph state variables")
         self.table.setHorizontalHeaderLabels(["Variable", "Value", "Options"])
-        self.table.setToolTip("A variable exists while it is ticked; options are parted by commas")
+        self.table.setToolTip("A variable exists while it is ticked; options are separated by commas")
         self.table.verticalHeader().hide()
         self.table.setTabKeyNavigation(False)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

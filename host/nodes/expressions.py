@@ -149,7 +149,7 @@ def _limited(sign: ast.operator, left: Any, right: Any) -> Any:
         raise TypeError("texts can only be joined, with +")
     found = _OPERATORS[type(sign)](left, right)
     if isinstance(found, str) and len(found) > _MAX_TEXT:
-        raise ValueError(f"its text has more than {_MAX_TEXT:,} letters")
+        raise ValueError(f"its text has more than {_MAX_TEXT:,} characters")
     return found
 
 
@@ -164,7 +164,7 @@ def _fitting(found: Any, constant: Value) -> Any:
 
 def _parsed(expression: str) -> ast.AST:
     if len(expression) > MAX_LETTERS:
-        raise ExpressionError(f"The expression has more than {MAX_LETTERS:,} letters: shorten it.")
+        raise ExpressionError(f"The expression has more than {MAX_LETTERS:,} characters: shorten it.")
     try:
         return ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

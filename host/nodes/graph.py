@@ -256,7 +256,7 @@ class Graph:
         ):
             raise GraphError(f"Node {target.name} ({target.type.name}) has no input called {port!r}.")
         if any(node is target for node in source.upstream()):
-            raise GraphError(f"Connecting {source.name} to {target.name} would close a circle.")
+            raise GraphError(f"Connecting {source.name} to {target.name} would create a cycle.")
         if target.source(port) is not source:
             target._sources[port] = source
             self.notify(GraphEvent(Change.CONNECTION, target, port))

@@ -35,9 +35,13 @@ class Variable:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
-            raise ProjectError(f"“{self.name}” is no variable's name: use letters, digits and _, as in shot.")
+            raise ProjectError(
+                f"“{self.name}” is not a valid variable name: use letters, digits and _, as in shot."
+            )
         if any(len(text) > MAX_LETTERS for text in (self.value, *self.options)):
-            raise ProjectError(f"A value of {self.name} has more than {MAX_LETTERS:,} letters: shorten it.")
+            raise ProjectError(
+                f"A value of {self.name} has more than {MAX_LETTERS:,} characters: shorten it."
+            )
 
 
 def values_of(variables: Sequence[Variable]) -> dict[str, str]:

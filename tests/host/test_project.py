@@ -127,7 +127,7 @@ def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
         (lambda document: document["nodes"][0].update(type="Cube"), "There is no node type 'Cube'"),
         (lambda document: document["nodes"][1].update(name="Merge"), "'Merge'"),
         (lambda document: document["nodes"][0].update(inputs={"i0": "Absent"}), "'Absent'"),
-        (lambda document: document["nodes"][0].update(inputs={"i0": "Render"}), "circle"),
+        (lambda document: document["nodes"][0].update(inputs={"i0": "Render"}), "cycle"),
         (
             lambda document: document["nodes"][0].update(inputs={"side": "Light"}),
             "'side'",

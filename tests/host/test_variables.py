@@ -156,7 +156,7 @@ def test_expressions(expression: str, value: str) -> None:
         ("getVar('shot'", "expression"),
         ("(lambda: 1)()", "not understood"),
         ("-" * 900 + "1", ""),
-        ("1 + " * 400 + "1", "letters"),
+        ("1 + " * 400 + "1", "characters"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(expression: str, fact: str) -> None:

@@ -75,7 +75,7 @@ MATERIAL = NodeType(
             Kind.PATTERN,
             "/**",
             "Assign To",
-            "Scene paths: * is one level, ** any number. Several patterns are parted by spaces.",
+            "Scene paths: * is one level, ** any number. Several patterns are separated by spaces.",
         ),
         ParameterSpec("path", Kind.STRING, "", "Path", "Scene path; empty: /materials/ and the node's name."),
         ParameterSpec("color", Kind.COLOR, (0.5, 0.5, 0.5), "Color", "Multiplies the texture.", "Surface"),

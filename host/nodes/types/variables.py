@@ -37,8 +37,8 @@ VARIABLE_SWITCH = NodeType(
             Kind.STRING,
             "",
             "Patterns",
-            "One for each input, parted by commas: sh010, sh02*. The leftmost input that matches is taken, "
-            "else the leftmost; an input without a pattern matches its port's name.",
+            "One for each input, separated by commas: sh010, sh02*. The leftmost input that matches is "
+            "taken, else the leftmost; an input without a pattern matches its port's name.",
         ),
     ),
     cook=_cook,
