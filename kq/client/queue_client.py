@@ -106,6 +106,11 @@ class QueueClient(ClientRequests):
         return self._session.session if self._session is not None else ""
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the session is over: the records are the last ones that were known."""
+        return self._status is ConnectionStatus.ENDED
+
+    @property
     def ports(self) -> tuple[int, int, int]:
         """The server's ports, as last known; zeros before the first `connect`."""
         return self._session.ports if self._session is not None else (0, 0, 0)

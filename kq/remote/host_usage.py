@@ -55,7 +55,7 @@ class HostUsage:
         return [each for each in self._remote_agents() if not each.id.startswith(f"{label}:")]
 
     def _remote_agents(self) -> list[AgentRecord]:
-        if self._queue is None or not self._queue.session:
+        if self._queue is None or not self._queue.session or self._queue.has_ended:
             return []
         return [each for each in self._queue.agents() if not each.local]
 

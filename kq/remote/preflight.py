@@ -75,6 +75,10 @@ class Queue(Protocol):
         """The session's id; empty before the first connection."""
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the session is over."""
+
+    @property
     def ports(self) -> tuple[int, int, int]:
         """The server's ports on this machine; zeros before the first connection."""
 

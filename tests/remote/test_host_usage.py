@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from kq.api import ConnectionStatus, QueueClient
 from kq.errors import Refused
 from kq.remote.host_usage import HostUsage
+from tests.support.live_queue import until
 
 
-def usage(*agents: str, session: str = "s") -> HostUsage:
+def usage(*agents: str, session: str = "s", has_ended: bool = False) -> HostUsage:
     """A queue that lists these Agents; those of this machine have no colon."""
     records = [SimpleNamespace(id=each, local=":" not in each) for each in agents]
-    queue: Any = SimpleNamespace(session=session, ports=(1, 2, 3), agents=lambda: records)
+    queue: Any = SimpleNamespace(
+        session=session, has_ended=has_ended, ports=(1, 2, 3), agents=lambda: records
+    )
     return HostUsage(queue)
 
 
@@ -44,3 +48,16 @@ def test_without_a_session_no_host_has_agents() -> None:
     for hosts in (HostUsage(None), usage("farm-a:1", session="")):
         assert not hosts.is_in_use("farm-a") and hosts.agents_elsewhere("farm-b") == []
     assert HostUsage(None).ports() == (0, 0, 0)
+
+
+def test_after_the_end_of_the_session_no_host_is_in_use() -> None:
+    """Its last known Agents ended with it: a tunnel, and `kq remote start`, would be kept for ever."""
+    assert not usage("farm-a:1", has_ended=True).is_in_use("farm-a")
+    client = QueueClient()
+    try:
+        assert not client.has_ended
+        client.set_status(ConnectionStatus.ENDED, "the session has ended")
+        until(lambda: client.has_ended, "the client to know")
+    finally:
+        client.close()
+        assert client.join(60)
