@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import PureWindowsPath
 
 import msgspec
 
@@ -24,12 +25,13 @@ class PathMap:
         self._pairs = _longest_first(pairs)
         self._here = _pattern(there for there, _ in self._pairs)
         back = _longest_first([*self._pairs, *returned])
-        self._back = {here: there for there, here in back}
+        self._forth = {_key(there): here for there, here in self._pairs}
+        self._back = {_key(here): there for there, here in back}
         self._there = _pattern(here for _, here in sorted(back, key=lambda pair: -len(pair[1])))
 
     def to_local(self, text: str) -> str:
         """Return `text` with the desktop's paths replaced by this machine's."""
-        return _replace(self._here, dict(self._pairs), text)
+        return _replace(self._here, self._forth, text)
 
     def to_desktop(self, text: str) -> str:
         """Return `text` with this machine's paths replaced by the desktop's."""
@@ -66,11 +68,28 @@ def _longest_first(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _pattern(folders: Iterable[str]) -> re.Pattern[str] | None:
-    names = [re.escape(folder) for folder in folders]
+    names = list(map(_spellings, folders))
     if not names:
         return None
     # Whole folders only: /data/shot must leave /data/shots and /mnt/data/shot alone.
     return re.compile(rf"(?<![\w./\\-])(?:{'|'.join(names)})(?![\w.-])")
+
+
+def _is_windows(path: str) -> bool:
+    return bool(PureWindowsPath(path).drive)
+
+
+def _key(path: str) -> str:
+    """Return what is the same for all spellings of a path: on Windows, either slash and either case."""
+    return path.replace("/", "\\").lower() if _is_windows(path) else path
+
+
+def _spellings(folder: str) -> str:
+    """Return an expression for all spellings of a folder."""
+    if not _is_windows(folder):
+        return re.escape(folder)
+    letters = (r"[\\/]" if letter in "\\/" else re.escape(letter) for letter in folder)
+    return f"(?i:{''.join(letters)})"
 
 
 _REST = re.compile(r"""(?:(?!\s+(?:[A-Za-z]:)?[\\/])[^:*?"<>|;\r\n])*""")
@@ -84,10 +103,12 @@ def _replace(pattern: re.Pattern[str] | None, table: dict[str, str], text: str) 
     for match in pattern.finditer(text):
         if match.start() < end:
             continue  # inside a path that was replaced already
-        folder = table[match[0]]
+        folder = table.get(_key(match[0]))
+        if folder is None:
+            continue  # a letter of which `re` knows another case, and `lower` does not
         parts += [text[end : match.start()], folder]
         end = match.end()
-        if folder.startswith("/") and not match[0].startswith("/"):
+        if folder.startswith("/") and _is_windows(match[0]):
             # Windows accepts both separators; elsewhere a backslash is part of a name.
             rest = _REST.match(text, end)
             assert rest is not None

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import assert_never
 
 import msgspec
@@ -63,7 +63,9 @@ class RemoteAttempt:
         self._standby = standby
         self._min_free_bytes = min_free_bytes
         self._folder = Path(site.work) / order.attempt.replace("/", "-")
-        self._copy = self._folder / (Path(order.temp_dir).name or "temp") if order.temp_dir else None
+        self._copy = (
+            self._folder / (_of_desktop(order)(order.temp_dir).name or "temp") if order.temp_dir else None
+        )
         self._picture_dir = self._folder / "picture"
         self._map = self._places(order, site)
         self._streams = site.streams
@@ -91,18 +93,19 @@ class RemoteAttempt:
             return PathMap(pairs)
         if self._copy is not None:
             pairs.append((order.temp_dir, str(self._copy)))
-        picture = order.picture
-        if not picture or not os.path.isabs(picture) or _is_below(picture, order.temp_dir):  # noqa: PTH117
+        desktop = _of_desktop(order)
+        picture = desktop(order.picture)
+        if not picture.is_absolute() or (order.temp_dir and picture.is_relative_to(order.temp_dir)):
             return PathMap(pairs)
-        if os.access(Path(PathMap(site.paths).to_local(picture)).parent, os.W_OK):
+        here = Path(PathMap(site.paths).to_local(order.picture))
+        if here.is_absolute() and os.access(here.parent, os.W_OK):
             return PathMap(pairs)
         # The picture's folder does not exist here: render it beside the log, and upload it from there, with
         # other files made beside it, such as a PNG beside an EXR, and the pictures of other frames.
-        folder = str(Path(picture).parent)
         numbered = {argument for command in order.commands for argument in command if "#" in argument}
-        names = [picture, *(each for each in numbered if str(Path(each).parent) == folder)]
-        pairs += [(name, str(self._picture_dir / Path(name).name)) for name in names]
-        return PathMap(pairs, [(folder, str(self._picture_dir))])
+        names = [order.picture, *(each for each in numbered if desktop(each).parent == picture.parent)]
+        pairs += [(name, str(self._picture_dir / desktop(name).name)) for name in names]
+        return PathMap(pairs, [(str(picture.parent), str(self._picture_dir))])
 
     # --- Properties ---
 
@@ -358,8 +361,9 @@ def _translated(ending: m.AttemptEnding, paths: PathMap) -> m.AttemptEnding:
     )
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return bool(folder) and Path(path).is_relative_to(folder)
+def _of_desktop(order: m.AssignOrder) -> type[PurePath]:
+    """Return the kind of the order's paths, which are those of the desktop's system."""
+    return PurePosixPath if order.log_file.startswith("/") else PureWindowsPath
 
 
 def _words(error: OSError, what: str) -> str:

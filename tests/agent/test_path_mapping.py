@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path, PureWindowsPath
+from typing import cast
+
 import pytest
 
 from kq.agent.path_mapping import PathMap
+from kq.agent.remote_attempt import RemoteAttempt
+from kq.agent.standby import Standby
+from kq.agent_config import Site
 from kq.messages import AssignOrder
+from kq.wire import AgentWire
 
 LINUX = PathMap([("/data/shot", "/mnt/a shot"), ("/data/shot/tex", "/cache"), ("/opt/katana", "/usr/katana")])
 LINUX_TO_WINDOWS = PathMap([("/data/a shot", "C:\\users\\ü\\work"), ("/opt/katana", "D:\\Katana")])
@@ -73,3 +80,49 @@ def test_a_program_of_a_desktop_on_windows_has_another_name_on_linux() -> None:
     here = WINDOWS_TO_LINUX.order(order)
     expected = ("/opt/katana/bin/renderboot", "/opt/katana/a.exe", "E:\\b.exe")
     assert here.commands == (expected, ("E:\\copy.exe",)) and here.standby == expected
+
+
+def test_windows_paths_are_the_same_with_either_slash_and_in_either_case() -> None:
+    """Katana writes slashes, other programs backslashes, and users what they like."""
+    for text in ("C:/data/a shot/b.png", "c:\\DATA\\A Shot\\b.png"):
+        assert WINDOWS_TO_LINUX.to_local(text) == "/home/ü/work/b.png"
+    assert LINUX_TO_WINDOWS.to_desktop("c:/Users/Ü/work/b.png") == "/data/a shot/b.png"
+    share = PathMap([("\\\\server\\show", "/mnt/show")])
+    assert share.to_local("//SERVER/show/a\\b.png") == "/mnt/show/a/b.png"
+    assert WINDOWS_TO_LINUX.to_local("C:/data/a shots/b.png") == "C:/data/a shots/b.png"
+    assert PathMap([("/Data", "/here")]).to_local("/data/x") == "/data/x"
+
+
+def test_a_picture_of_a_windows_desktop_is_rendered_where_this_machine_can(tmp_path: Path) -> None:
+    """Its folder does not exist here: it is made beside the log, and sent to where the desktop looks."""
+    folder, job = "C:\\show\\out", "C:\\Users\\x\\renders\\job1"
+    command = ("render", f"{folder}\\a.0001.png", "C:/show/out/a.####.png", f"{job}\\scene.usdc")
+    order = AssignOrder(
+        number=1,
+        attempt="job1/0/1",
+        commands=(command,),
+        cwd="",
+        environment={},
+        log_file="C:\\data\\logs\\jobs\\job1\\0-1.log",
+        picture=f"{folder}\\a.0001.png",
+        temp_dir=job,
+    )
+    attempt = RemoteAttempt(
+        order,
+        {},
+        "h:1",
+        Site(streams=True, work=str(tmp_path)),
+        cast(AgentWire, None),
+        Standby(0.0, 0, lambda _warning: None),
+    )
+    work = f"{tmp_path}/job1-0-1"
+    there = attempt._order
+    assert there.commands[0][1:] == (
+        f"{work}/picture/a.0001.png",
+        f"{work}/picture/a.####.png",
+        f"{work}/job1/scene.usdc",
+    )
+    assert (there.picture, there.temp_dir) == (f"{work}/picture/a.0001.png", f"{work}/job1")
+    assert PureWindowsPath(attempt._map.to_desktop(there.picture)) == PureWindowsPath(order.picture)
+    beside = attempt._map.to_desktop(f"{work}/picture/a.0001.exr")
+    assert PureWindowsPath(beside) == PureWindowsPath(folder, "a.0001.exr")
