@@ -51,13 +51,15 @@ def check(expression: str) -> None:
 
 
 class Evaluator:
-    """Evaluates the parameters of a graph at one frame."""
+    """Evaluates the parameters of a graph at one frame, each once: the graph must not change meanwhile."""
 
     def __init__(self, graph: Graph, frame: float) -> None:
         self._graph = graph
         self._frame = frame
         self._under_way: list[tuple[str, str]] = []
         """The (node, parameter) pairs in evaluation, outermost first, to detect cycles."""
+        self._values: dict[tuple[str, str, tuple[tuple[str, str], ...]], Value] = {}
+        """By node, parameter and variables: expressions that read each other would multiply the work."""
 
     def value(self, node: Node, name: str, variables: Mapping[str, str]) -> Value:
         """Return the value of the parameter `name` of `node` with the given graph state variables.
@@ -74,10 +76,14 @@ class Evaluator:
             chain = [*self._under_way[self._under_way.index(place) :], place]
             loop = " → ".join(".".join(each) for each in chain)
             raise ExpressionError(f"These expressions need each other's values: {loop}.")
+        known = (*place, tuple(sorted(variables.items())))
+        if known in self._values:
+            return self._values[known]
         self._under_way.append(place)
         try:
             found = _Walk(self, variables).value(_parsed(expression))
-            return node.spec(name).check(_fitting(found, node.value(name)))
+            value = self._values[known] = node.spec(name).check(_fitting(found, node.value(name)))
+            return value
         except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
             raise ExpressionError(f"{shown} cannot be evaluated: {error}.") from error
         except ParameterError as error:
@@ -156,7 +162,9 @@ def _limited(sign: ast.operator, left: Any, right: Any) -> Any:
 def _fitting(found: Any, constant: Value) -> Any:
     """Return the result `found` converted to the type of `constant`, such as text to a number."""
     if isinstance(constant, str):
-        return found if isinstance(found, str) else f"{found:g}" if isinstance(found, float) else str(found)
+        return (
+            found if isinstance(found, str) else f"{found:.12g}" if isinstance(found, float) else str(found)
+        )
     if isinstance(found, str) and isinstance(constant, int | float):
         return float(found)
     return found

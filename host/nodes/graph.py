@@ -229,8 +229,11 @@ class Graph:
         del self._nodes[node.name]
         self.notify(GraphEvent(Change.NODE_REMOVED, node))
 
-    def rename(self, node: Node, name: str) -> str:
-        """Rename `node` to `name`, made valid and unique, and return the new name."""
+    def rename(self, node: Node, name: str, update_expressions: bool = True) -> str:
+        """Rename `node` to `name`, made valid and unique, and return the new name.
+
+        `update_expressions`: expressions that read its parameters read them by the new name.
+        """
         if name == node.name:
             return name
         old, new = node.name, self._unique(name, node.name)
@@ -239,6 +242,11 @@ class Graph:
         self._nodes = {(new if key == old else key): value for key, value in self._nodes.items()}
         node._name = new
         self.notify(GraphEvent(Change.NODE_RENAMED, node, old))
+        if update_expressions:
+            reading = re.compile(rf"(getParam\(\s*['\"]){old}(?=\.)")
+            for other in self.nodes:
+                for parameter, expression in tuple(other._expressions.items()):
+                    other.set_expression(parameter, reading.sub(rf"\g<1>{new}", expression))
         return new
 
     def connect(self, source: Node, target: Node, port: str = "") -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from host.nodes import expressions
 from host.nodes.cooking import cook, describe
 from host.nodes.errors import CookError, ExpressionError, ProjectError
 from host.nodes.expressions import Evaluator, check
@@ -131,6 +132,7 @@ def test_a_graph_without_variables_is_left_as_it_is() -> None:
         ("'a' if getVar('shot') == 'sh020' else 'b'", "b"),
         ("'v' + str(round(7 / 2) * 10 - 1)", "v39"),
         ("getParam('Other.output')", "sh010!"),
+        ("1234567 + 0.25", "1234567.25"),
     ],
 )
 def test_expressions(expression: str, value: str) -> None:
@@ -139,6 +141,33 @@ def test_expressions(expression: str, value: str) -> None:
     made(graph, "Render", "Other", output="=getVar('shot') + '!'")
     node = made(graph, "Render", output=f"={expression}")
     assert Evaluator(graph, 12.0).value(node, "output", {"shot": "sh010"}) == value
+
+
+def test_each_expression_is_evaluated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expressions that read each other several times would take hours, on the thread of the window."""
+    parsed: list[str] = []
+    parse = expressions._parsed
+    monkeypatch.setattr(expressions, "_parsed", lambda text: parsed.append(text) or parse(text))
+    graph = Graph()
+    made(graph, "Light", "L3", intensity=2.0)
+    for level in (2, 1, 0):
+        reading = " + ".join([f"getParam('L{level + 1}.intensity')"] * 4)
+        made(graph, "Light", f"L{level}", intensity=f"={reading}")
+    assert Evaluator(graph, 1.0).value(graph.node("L0"), "intensity", {}) == 2.0 * 4**3
+    assert len(parsed) == 3
+
+
+@pytest.mark.parametrize("updates", [True, False])
+def test_expressions_follow_a_node_that_is_renamed(updates: bool) -> None:
+    """As in Katana, unless `updateExpressions` is false; names that only begin like it stay."""
+    graph = Graph()
+    key = made(graph, "Light", "Key")
+    made(graph, "Light", "Key2")
+    before = "getParam('Key.path') + getParam( \"Key.path\") + getParam('Key2.path')"
+    reader = made(graph, "Render", output=f"={before}")
+    graph.rename(key, "Sun", updates)
+    after = "getParam('Sun.path') + getParam( \"Sun.path\") + getParam('Key2.path')"
+    assert reader.expression("output") == (after if updates else before)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,11 @@ class Node:
         return self._node.name
 
     def setName(self, name: str, updateExpressions: bool = True) -> str:
-        """Rename the node and return the name it got: `name`, or the next free one like it."""
-        del updateExpressions
-        return self._node.graph.rename(self._node, name)
+        """Rename the node and return the name it got: `name`, or the next free one like it.
+
+        Unless `updateExpressions` is false, expressions that read its parameters are changed to the new name.
+        """
+        return self._node.graph.rename(self._node, name, updateExpressions)
 
     def getType(self) -> str:
         """Return the node's type."""
