@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from katana_queue.kq.api import ConnectionStatus, Farm, JobSpec, JobState, TaskState, new_job_id
+from katana_queue.kq.api import ConnectionStatus, Farm, JobSpec, JobState, Refused, TaskState, new_job_id
 from katana_queue.kq.farms.decide import EngineState
 from katana_queue.plugins import site_farms
+from katana_queue.plugins.Tabs.KatanaQueue.job_sources import FarmSource
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction
@@ -276,3 +278,23 @@ def test_options_of_the_environment_and_of_the_node(
     assert engine.options_of["1"] == {"partition": "render", "memory": "8G", "licenses": "katana:1,nuke:2"}
     assert "'nonsense'" in caplog.text
     assert site_farms.node_options("no such node") == {}
+
+
+def test_the_error_of_one_of_several_jobs_is_kept_whichever_ends_first() -> None:
+    """Here another job's request ends while the first one's error is read, as on the farm's own thread."""
+    later: Future[None] = Future()
+
+    class Failed(Future[None]):
+        def exception(self, timeout: float | None = None) -> BaseException | None:
+            if not later.done():
+                later.set_result(None)
+            return super().exception(timeout)
+
+    class TwoJobs:
+        def stop(self, job_id: str, tasks: Any = None) -> Future[None]:
+            return failed if job_id == "failed" else later
+
+    failed = Failed()
+    joined = FarmSource(TwoJobs()).stop_jobs(["later", "failed"])  # type: ignore[arg-type]
+    failed.set_exception(Refused("it is gone"))
+    assert isinstance(joined.exception(0), Refused)

@@ -68,3 +68,25 @@ def test_missing_frames_are_started_from_the_tab(
     tab.actions_of_jobs.noticed.connect(noticed.append)
     tab.actions_of_jobs.start_missing.trigger()
     settle(lambda: any("no frame" in text for text in noticed))
+
+
+def test_nothing_is_claimed_of_pictures_that_were_not_checked(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """The job names no picture file; or it was started again while its files were checked."""
+    noticed: list[str] = []
+    for signal in (tab.actions_of_jobs.noticed, tab.actions_of_jobs.refused):
+        signal.connect(noticed.append)
+    job = make_job(1, JobState.COMPLETED)
+    queue.tasks_of[job.id] = [TaskRecord(job_id=job.id, index=0, state=TaskState.COMPLETED)]
+    queue.specs[job.id] = JobSpec(name="a", commands=(("render",),))
+    queue.change([job])
+    settle(lambda: tab.model.shown == 1)
+    click_row(qtbot, tab, job.id)
+    tab.actions_of_jobs.start_missing.trigger()
+    settle(lambda: any("names none" in text for text in noticed))
+    queue.set(job.id, state=JobState.RUNNING, completed=None)
+    settle(lambda: tab.model.job(job.id).state is JobState.RUNNING)
+    tab.actions_of_jobs.missing._on_found(job.id, [], True)
+    assert "started again already" in noticed[-1]
+    assert not any("no frame is missing" in text for text in noticed)

@@ -304,3 +304,19 @@ def test_the_attempt_that_ended_last_is_a_choice(tab: Any, queue: FakeQueue, set
     queue.attempts_of["job000001"].append(attempt(1))
     queue.set("job000001", state=JobState.FAILED, tasks_failed=2, tasks_running=0)
     settle(lambda: tab.log._attempts.findData("/logs/1") > 0)
+
+
+def test_a_job_without_its_spec_is_not_read_by_the_patterns_of_another(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """For V-Ray, Arnold's progress is a line like any other; for an unknown renderer it is folded away."""
+    for number in (1, 2):
+        (tmp_path / f"{number}.log").write_text("00:01 | 50% done\nlast\n")
+    queue.specs["job000001"] = JobSpec(name="a", commands=(("vray",),), renderer="vray")
+    queue.change([make_job(number, log_file=str(tmp_path / f"{number}.log")) for number in (1, 2)])
+    settle(lambda: tab.model.shown == 2)
+    click_row(qtbot, tab, "job000001")
+    settle(lambda: tab.log.path.endswith("1.log") and log_text(tab)[-1:] == ["last"])
+    settle(lambda: tab.log._state.is_scanned and tab.log.view.folding.hidden == 0)
+    click_row(qtbot, tab, "job000002")
+    settle(lambda: tab.log.path.endswith("2.log") and tab.log.view.folding.hidden == 1)

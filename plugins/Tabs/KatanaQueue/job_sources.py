@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
@@ -149,13 +150,19 @@ def _all(futures: Iterable[Future[None]]) -> Future[None]:
     left = len(open_)
     error: BaseException | None = None
 
-    def on_done(future: Future[None]) -> None:  # needs no lock: all are completed on the farm's one thread
+    lock = threading.Lock()  # one that is done already is counted on the caller's thread
+
+    def on_done(future: Future[None]) -> None:
         nonlocal left, error
-        left -= 1
-        error = future.exception() or error
-        if not left and error is not None:
+        found = future.exception()
+        with lock:
+            left -= 1
+            error = found or error
+            if left:
+                return
+        if error is not None:
             joined.set_exception(error)
-        elif not left:
+        else:
             joined.set_result(None)
 
     if not open_:

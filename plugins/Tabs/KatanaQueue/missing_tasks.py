@@ -49,9 +49,15 @@ class MissingTasks(QObject):
             states = self._client.task_states(job_id)
             self._bridge.watch(states, partial(self.frames.find, job_id, spec), self._refuse)
 
-    def _on_found(self, job_id: str, tasks: list[int]) -> None:
+    def _on_found(self, job_id: str, tasks: list[int], names_pictures: bool) -> None:
         job = self._model.job(job_id)
         if job is None or self._client is None:
+            return
+        if not tasks and not job.state.is_terminal:
+            self._refuse(f"{job.name} has been started again already; nothing was done.")
+            return
+        if not tasks and not names_pictures:
+            self.noticed.emit(f"{job.name}: all tasks are completed; it names none of its picture files.")
             return
         if not tasks:
             self.noticed.emit(f"{job.name} is complete: no frame is missing.")

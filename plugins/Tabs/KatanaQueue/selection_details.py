@@ -197,11 +197,17 @@ class SelectedJob(QObject):
     def _fetch_renderer(self, job: JobRecord) -> None:
         """Fetch the job's renderer, whose patterns the log panel needs to recognise errors."""
         source = self._sources.of(job)
-        if source is not None:
-            self._bridge.watch(
-                source.spec(job.id),
-                lambda spec: self._log.set_renderer(spec.renderer) if job.id == self._shown[0] else None,
-            )
+        if source is None:
+            return
+
+        def recognise(renderer: str) -> None:
+            if job.id == self._shown[0]:
+                self._log.set_renderer(renderer)
+
+        # Without its spec, errors must not be recognised by the patterns of the job that was shown before.
+        self._bridge.watch(
+            source.spec(job.id), lambda spec: recognise(spec.renderer), lambda _why: recognise("")
+        )
 
 
 def _marks(job: JobRecord) -> tuple[object, ...]:

@@ -17,10 +17,11 @@ class MissingFrames(FileThread):
     """Checks for files on a worker thread, because they may be on a slow share.
 
     Signals:
-        found(str, list): a job's id, and the indexes of its tasks to render again.
+        found(str, list, bool): a job's id, the indexes of its tasks to render again, and whether it names
+            pictures: else those of completed tasks were not checked.
     """
 
-    found = Signal(str, object)
+    found = Signal(str, object, bool)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__("kq-missing-frames", parent)
@@ -47,7 +48,7 @@ class MissingFrames(FileThread):
                 if self._ending.is_set():
                     return
                 job_id, spec, states = self._asked.popleft()
-            post(self._on_found, job_id, tasks_to_render(spec, states))
+            post(self._on_found, job_id, tasks_to_render(spec, states), bool(spec.picture))
 
-    def _on_found(self, job_id: str, tasks: list[int]) -> None:
-        self.found.emit(job_id, tasks)
+    def _on_found(self, job_id: str, tasks: list[int], names_pictures: bool) -> None:
+        self.found.emit(job_id, tasks, names_pictures)
