@@ -121,6 +121,8 @@ class LiveCook:
     def __init__(self) -> None:
         self._nodes: dict[str, _Cooked] = {}
         self._sent: dict[str, str] = {}
+        self._changed: set[str] = set()
+        """Names of the nodes that were cooked since the last answer, also for one that ended in an error."""
 
     def cook(self, graph: Graph, name: str, frame: float) -> LiveAnswer:
         """Cook the node `name` and return the layers that differ from the previous answer.
@@ -131,11 +133,10 @@ class LiveCook:
         """
         order = cooking.sources_first(graph.node(name))
         self._nodes = {node.name: self._nodes.get(node.name) or _Cooked(node.name) for node in order}
-        changed: set[str] = set()
         for node in order:
             cooked = self._nodes[node.name]
             key = _key(node, frame)
-            is_upstream_changed = any(source.name in changed for source in node.sources.values())
+            is_upstream_changed = any(source.name in self._changed for source in node.sources.values())
             if cooked.is_current(key, is_upstream_changed):
                 continue
             inputs = tuple(self._nodes[source.name].layer for source in node.sources.values())
@@ -144,7 +145,8 @@ class LiveCook:
                 raise CookError(f"Node {node.name} has no input: connect a node to it in the Node Graph.")
             cooked.cook(node, frame, inputs)
             cooked.key = key
-            changed.add(node.name)
+            self._changed.add(node.name)
+        self._changed.clear()
         warnings = [text for each in self._nodes.values() for text in each.warnings]
         return LiveAnswer(name, self._differing(), warnings)
 

@@ -5,6 +5,7 @@ Never opens the stage: resolution and camera that are not given are read from th
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ THREADS_VARIABLE = "KQ_THREADS"
 MAX_FRAMES = 10_000
 """The most frames of one process; a larger range is rejected as a typing mistake."""
 
+_MAX_THREADS = 1024
 _ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath"})
 _PICTURE_SUFFIXES = (".png", ".exr")
 
@@ -190,29 +192,35 @@ def _number(values: Mapping[str, str], key: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise ArgumentError(f"-{key} needs a number, not '{text}'.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentError(f"-{key} needs a number, not '{text}'.")
+    return number
 
 
 def _count(values: Mapping[str, str], key: str, most: int) -> int | None:
     text = values.get(key)
     if not text:
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise ArgumentError(f"-{key} needs a whole number from 1 to {most}, not '{text}'.")
+    return _whole(text, f"-{key}", most)
+
+
+def _whole(text: str, name: str, most: int) -> int:
+    # Python refuses to convert thousands of digits.
+    if not text.isdecimal() or len(text) > 20 or not 1 <= int(text) <= most:
+        raise ArgumentError(f"{name} needs a whole number from 1 to {most}, not '{text[:100]}'.")
     return int(text)
 
 
 def _threads(values: Mapping[str, str], environment: Mapping[str, str]) -> int:
-    asked = _count(values, "threads", 1024)
+    asked = _count(values, "threads", _MAX_THREADS)
     if asked is not None:
         return asked
     text = environment.get(THREADS_VARIABLE, "")
     if text:
-        if not text.isdecimal() or int(text) < 1:
-            raise ArgumentError(f"{THREADS_VARIABLE} needs a whole number from 1, not '{text}'.")
-        return int(text)
+        return _whole(text, THREADS_VARIABLE, _MAX_THREADS)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -75,14 +75,13 @@ class Shown:
     def decoded(cls, content: bytes) -> Shown:
         """Parse the result of `encoded`; raises ValueError, KeyError or TypeError for anything else."""
         data = json.loads(content)
-        shown = cls(
-            int(data["revision"]),
-            str(data["problem"]),
-            int(data["width"]),
-            int(data["height"]),
-            str(data["camera"]),
-            int(data["samples"]),
-        )
+        try:
+            revision, width, height, samples = (
+                int(data[name]) for name in ("revision", "width", "height", "samples")
+            )
+        except OverflowError as error:
+            raise ValueError(str(error)) from error
+        shown = cls(revision, str(data["problem"]), width, height, str(data["camera"]), samples)
         if not 0 <= shown.width <= MAX_SIDE or not 0 <= shown.height <= MAX_SIDE:
             raise ValueError(f"a picture of {shown.width} by {shown.height} pixels")
         return shown
@@ -257,9 +256,10 @@ class PixelSender:
                     if receiving:
                         _shut(connection)  # the receiver thread waits on it
                         receiving.join()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that can be no name
             host, port = self._target
-            self._say(f"pictures are not sent to {host}:{port}: {error.strerror or error}")
+            reason = getattr(error, "strerror", None) or error
+            self._say(f"pictures are not sent to {host}:{port}: {reason}")
         finally:
             if self._on_update and receiving is None:
                 self._on_update(None)

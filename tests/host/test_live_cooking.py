@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,3 +120,25 @@ def test_after_an_error_the_next_answer_is_of_what_was_mended() -> None:
     scene.node("RenderSettings").set_value("camera", "/cameras/Camera")
     layers, _ = scene.step()
     assert layers == {"Light", "RenderSettings"}
+
+
+def test_after_an_error_nodes_beside_it_see_what_changed_before_it(tmp_path: Path) -> None:
+    """A node that reads no stage, of an input that was cooked in the request with the error."""
+    for axis in "YZ":
+        (tmp_path / f"{axis}.usda").write_text(f'#usda 1.0\n(upAxis = "{axis}")\ndef Sphere "World" {{}}\n')
+    graph, cook = Graph(), LiveCook()
+    usd_in, transform, render, merge = (
+        graph.create(node_type(kind)) for kind in ("UsdIn", "Transform", "Render", "Merge")
+    )
+    for source, target in ((usd_in, transform), (usd_in, render), (transform, merge), (render, merge)):
+        graph.connect(source, target)
+    usd_in.set_value("file", str(tmp_path / "Y.usda"))
+    cook.cook(graph, "Merge", 1.0)
+    usd_in.set_value("file", str(tmp_path / "Z.usda"))
+    transform.set_value("apply_to", "")
+    with pytest.raises(CookError, match="Transform"):
+        cook.cook(graph, "Merge", 1.0)
+    transform.set_value("apply_to", "/World")
+    answer = cook.cook(graph, "Merge", 1.0)
+    assert 'upAxis = "Z"' in answer.layers["Render"]["text"]
+    assert answer.warnings == []

@@ -162,6 +162,15 @@ def test_a_render_goes_on_where_no_desktop_listens(tmp_path: Path) -> None:
     assert len(said) == 1 and f"127.0.0.1:{port}" in said[0]
 
 
+def test_a_host_that_can_be_no_name_is_reported(tmp_path: Path) -> None:
+    """The thread that sends does not end with a traceback, and no line in the log."""
+    said: list[str] = []
+    sender = open_sender("a..b:80", ticket(tmp_path, 1, "x"), said.append)
+    assert sender is not None
+    sender.close()
+    assert len(said) == 1 and "a..b:80" in said[0]
+
+
 @pytest.mark.parametrize("address", ["", "here", "host:", "host:70000", ":5", "host:-1"])
 def test_an_address_that_is_none_is_reported(tmp_path: Path, address: str) -> None:
     """An empty one asks for no pictures; without a ticket none are sent either."""

@@ -45,9 +45,14 @@ def test_threads_come_from_the_environment_unless_asked_for() -> None:
         ("-geolib3OpTree a.usd -samples many", {}, "-samples needs a whole number"),
         ("-geolib3OpTree a.usd -width 0", {}, "-width needs a whole number"),
         ("-geolib3OpTree a.usd -frame x", {}, "-frame needs a number"),
+        ("-geolib3OpTree a.usd -frame nan", {}, "-frame needs a number"),
+        ("-geolib3OpTree a.usd -frame 1e400", {}, "-frame needs a number"),
+        (f"-geolib3OpTree a.usd -width {'9' * 5000}", {}, "-width needs a whole number"),
         ("-geolib3OpTree a.usd -renderOutputFile a.jpg", {}, ".png or .exr"),
         ("-geolib3OpTree a.usd -renderMethodType fast", {}, "previewRender"),
         ("-geolib3OpTree a.usd", {"KQ_THREADS": "none"}, "KQ_THREADS needs a whole number"),
+        ("-geolib3OpTree a.usd", {"KQ_THREADS": "9" * 5000}, "KQ_THREADS needs a whole number"),
+        ("-geolib3OpTree a.usd", {"KQ_THREADS": "999999"}, "KQ_THREADS needs a whole number"),
     ],
 )
 def test_bad_arguments_are_named(words: str, environment: dict[str, str], part: str) -> None:

@@ -138,6 +138,9 @@ def test_merging_in_steps_is_merging_at_once() -> None:
         b'{"region": [0.5, 0, 0.5, 1]}',
         b'{"region": [0, 0, 1, 2]}',
         b'{"frame": "x"}',
+        b'{"frame": NaN}',
+        b'{"scale": Infinity}',
+        b"[" * 200_000,
     ],
 )
 def test_what_is_no_update_is_refused(content: bytes) -> None:

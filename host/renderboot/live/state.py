@@ -6,6 +6,8 @@ So two updates merge into one, and none queue up. Used by both ends; no I/O.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -93,12 +95,12 @@ def decoded(content: bytes) -> Update:
             revision=_of(int, data.get("revision")),
             root=_of(str, data.get("root")),
             layers=layers,
-            frame=_of(float, data.get("frame")),
+            frame=_of(_frame, data.get("frame")),
             paused=_of(bool, data.get("paused")),
             scale=_of(int, data.get("scale")),
             region=None if region is None else tuple(float(edge) for edge in region),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise MalformedUpdateError(f"not an update of a live scene: {error}") from error
     if update.scale is not None and not 1 <= update.scale <= MAX_SCALE:
         raise MalformedUpdateError(f"a scale of {update.scale}")
@@ -107,8 +109,15 @@ def decoded(content: bytes) -> Update:
     return update
 
 
-def _of(kind: type, value: Any) -> Any:
+def _of(kind: Callable[[Any], Any], value: Any) -> Any:
     return None if value is None else kind(value)
+
+
+def _frame(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"a frame of {number}")
+    return number
 
 
 def _is_region(region: tuple[float, ...]) -> bool:
