@@ -69,6 +69,7 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
             raise BadInput(f"Invalid number of Agents: {self.num_agents}. Use 1 to {MAX_AGENTS}")
         for what, text in (
             ("the user", self.user),
+            ("the private key's path", self.private_key),
             ("Katana's folder", self.katana_root),
             ("Katana Queue's folder", self.kq_root),
             ("the interpreter", self.python),

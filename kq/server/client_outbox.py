@@ -7,7 +7,7 @@ import logging
 import msgspec
 
 from ..errors import MalformedMessage
-from ..messages import ChangesEvent, DoneReply
+from ..messages import ChangesEvent, DoneReply, RefusedReply
 from ..wire import ServerWire
 from .change_feed import ChangeFeed
 
@@ -68,6 +68,9 @@ class ClientOutbox:
                 self._wire.send(peer, message)
             except MalformedMessage as error:
                 _log.error("a %s could not be sent: %s", type(message).__name__, error)
+                if (request := getattr(message, "request", None)) is not None:
+                    refusal = RefusedReply(request=request, kind="Refused", message=str(error))
+                    self._wire.send(peer, refusal)  # else the client would wait for ever
         for event in self._change_feed.take(now):
             self._wire.publish_to_clients(event)
 

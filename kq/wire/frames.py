@@ -35,9 +35,16 @@ def encode(message: msgspec.Struct) -> bytes:
     """Return `message` as a frame.
 
     Raises:
-        MalformedMessage: it is too large.
+        MalformedMessage: it is too large, or contains text that is not Unicode, or a number beyond 64 bits.
     """
-    frame = _HEADER + _ENCODER.encode(message)
+    try:
+        frame = _HEADER + _ENCODER.encode(message)
+    except UnicodeEncodeError as error:
+        raise MalformedMessage(
+            f"text that is not valid Unicode cannot be sent: {error.object[:80]!a}"
+        ) from error
+    except OverflowError as error:
+        raise MalformedMessage(f"a number cannot be sent: {error}") from error
     if len(frame) > MAX_MESSAGE_BYTES:
         raise MalformedMessage(
             f"a message of {len(frame):,} bytes is larger than {MAX_MESSAGE_BYTES:,}: send less at once"

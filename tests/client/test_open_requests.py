@@ -9,7 +9,8 @@ import pytest
 
 from kq import messages as m
 from kq.client.open_requests import OpenRequests
-from kq.errors import BadInput, ConnectionLost, Refused
+from kq.errors import BadInput, ConnectionLost, MalformedMessage, Refused
+from kq.wire.frames import encode
 
 
 def asked(requests: OpenRequests, count: int) -> list[Future[Any]]:
@@ -43,6 +44,20 @@ def test_what_was_not_answered_is_sent_again() -> None:
     requests.take_reply(m.DoneReply(request=2))
     requests.send_all_again(lambda request: sent.append(request.request))
     assert sent == [1, 3]
+
+
+def test_a_text_that_cannot_be_sent_fails_alone() -> None:
+    """A note with half an emoji ended the client's thread, and with it all requests and changes."""
+    requests, sent = OpenRequests(), []
+    note: Future[Any] = Future()
+    number = requests.new_number()
+    request = m.NoteRequest(request=number, job_ids=("job1",), note="\ud83d")
+    requests.add(request, note, lambda reply: reply)
+    asked(requests, 1)
+    requests.send_more(lambda request: sent.append(encode(request)))
+    assert len(sent) == 1
+    with pytest.raises(MalformedMessage, match="ud83d"):
+        note.result(0)
 
 
 def test_each_way_to_fail() -> None:

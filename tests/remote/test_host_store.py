@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kq.errors import Refused
+from kq.errors import BadInput, Refused
 from kq.files import try_lock
 from kq.own_files import OwnFolder
 from kq.remote import HostStore, RemoteHost, RemoteLauncher, host_store, remote_choices
@@ -223,3 +223,9 @@ def test_a_damaged_list_is_reported_in_dialog_check_and_command(
     assert result.ok, reports.text()
     assert (result.steps[-1].name, result.steps[-1].state) == ("Hosts list", "note")
     assert "kept as hosts.json.unusable-" in result.steps[-1].message
+
+
+def test_a_key_whose_path_no_list_can_hold_is_refused_before_a_launch() -> None:
+    """It failed as the host was remembered, when its Agents ran already."""
+    with pytest.raises(BadInput, match="private key"):
+        RemoteHost(host="farm-a", private_key="/home/u/\udcff").check()

@@ -107,6 +107,20 @@ def test_a_decoder_takes_its_own_messages_alone() -> None:
         FrameDecoder[object](m.RequestMessage).decode(encode(order))
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        m.NoteRequest(request=1, job_ids=("job1",), note="half an emoji \ud83d"),
+        m.PriorityRequest(request=1, job_ids=("job1",), priority=2**70),
+    ],
+    ids=["text", "number"],
+)
+def test_what_no_frame_can_hold_is_an_error_of_that_message(message: object) -> None:
+    """One that its sender expects: any other would end the sender's thread."""
+    with pytest.raises(MalformedMessage):
+        encode(message)  # type: ignore[arg-type]
+
+
 def test_a_frame_may_be_as_large_as_the_limit_and_no_larger() -> None:
     """Both sides draw the line at the same byte."""
 
