@@ -264,11 +264,11 @@ def test_two_jobs_of_one_name_have_labels_that_tell_them_apart(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, tmp_path: Path
 ) -> None:
     """Renders of one node have its name: the label adds when each was submitted, or else its id."""
-    picture = picture_file(tmp_path / "1.png", Qt.GlobalColor.red)
+    pictures = [picture_file(tmp_path / f"{n}.png", Qt.GlobalColor.red) for n in (1, 2)]
     now_s = time.time()
     for ages, labels in (((90.0, 30.0), 2), ((30.0, 30.0), 2)):
         jobs = [
-            make_job(n, name="beauty", picture=picture, submitted=now_s - age)
+            make_job(n, name="beauty", picture=pictures[n - 1], submitted=now_s - age)
             for n, age in enumerate(ages, 1)
         ]
         queue.change(jobs, reset=True)
@@ -320,3 +320,20 @@ def test_a_job_without_its_spec_is_not_read_by_the_patterns_of_another(
     settle(lambda: tab.log._state.is_scanned and tab.log.view.folding.hidden == 0)
     click_row(qtbot, tab, "job000002")
     settle(lambda: tab.log.path.endswith("2.log") and tab.log.view.folding.hidden == 1)
+
+
+def test_a_picture_is_not_compared_with_itself(
+    tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle, qtbot: Any
+) -> None:
+    """Two renders that wrote one file would look equal; and a picture that is not there is named."""
+    same = picture_file(tmp_path / "beauty.png", Qt.GlobalColor.red)
+    gone = str(tmp_path / "gone.png")
+    queue.change([make_job(1, picture=same), make_job(2, picture=same), make_job(3, picture=gone)])
+    settle(lambda: tab.model.shown == 3)
+    tab.details.show_page("Picture")
+    tab.view.chosen.select(["job000001", "job000002"])
+    settle(lambda: "the same file, 320" in tab.picture.title and tab.picture.canvas.has_picture)
+    assert not tab.picture.canvas.compares
+    tab.view.chosen.select(["job000001", "job000003"])
+    settle(lambda: "shot_001_beauty, 320" in tab.picture.title)
+    settle(lambda: "shot_003_beauty, cannot be shown" in tab.picture.title)

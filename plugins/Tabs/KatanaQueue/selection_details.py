@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import PurePath
 from typing import Any
 
 from Katana import Utils
@@ -155,6 +156,10 @@ class SelectedJob(QObject):
         if len(chosen) == 2 and all(job.picture for job in chosen):
             self._compared = {job.id for job in chosen}
             before, after = sorted(chosen, key=lambda job: (job.submitted, job.order))
+            if PurePath(before.picture) == PurePath(after.picture):
+                # Beside itself, the later picture would look as if the two renders were equal.
+                self._picture.show_picture(after.picture, f"{before.name} and {after.name}: the same file")
+                return
             self._picture.compare(_labelled(before, after), _labelled(after, before))
             return
         self._compared = set()

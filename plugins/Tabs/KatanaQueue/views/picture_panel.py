@@ -129,7 +129,9 @@ class PicturePanel(QWidget):
         parts = []
         for path, name in self._shown:
             size = self._loaded[path].size() if path in self._loaded else QSize()
-            parts.append(name + ("" if size.isEmpty() else f", {size.width()} × {size.height()}"))
+            known = "" if size.isEmpty() else f", {size.width()} × {size.height()}"
+            # Beside the picture of another job there is no room for the whole message.
+            parts.append(name + (", cannot be shown" if path in self._problems and not known else known))
         self._title.show_text("   |   ".join(part for part in parts if part))
         first = self._shown[0]
         message = "\n".join(self._problems.values())
