@@ -227,3 +227,34 @@ def test_a_thumbnail_that_was_dropped_while_it_was_read_is_read_again(
         dropped.set()
         loader.close()
         assert loader.wait(60)
+
+
+def test_a_whole_picture_comes_before_thumbnails(
+    qtbot: Any, settle: Settle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The artist waits for it, while thumbnails of rows that have scrolled by are many."""
+    loader = pictures.PictureLoader()
+    paths = [picture_file(tmp_path / f"{n}.png", Qt.GlobalColor.red) for n in range(4)]
+    is_asked, may_read, read = threading.Event(), threading.Event(), loader._reader.read
+    order: list[str] = []
+
+    def in_order(asked: str, **how: Any) -> Any:
+        order.append(asked)
+        is_asked.set()
+        assert may_read.wait(60)
+        return read(asked, **how)
+
+    monkeypatch.setattr(loader._reader, "read", in_order)
+    try:
+        loader.thumbnail(paths[0], 1.0)
+        assert is_asked.wait(60)
+        loader.load_picture(paths[1])
+        for path in paths[2:]:
+            loader.thumbnail(path, 1.0)
+        may_read.set()
+        settle(lambda: len(order) == 4)
+        assert order == [paths[0], paths[1], paths[3], paths[2]]
+    finally:
+        may_read.set()
+        loader.close()
+        assert loader.wait(60)

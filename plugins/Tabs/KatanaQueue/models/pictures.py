@@ -140,8 +140,7 @@ class PictureLoader(FileThread):
                         self._condition.wait(IDLE_S if self._reader.pid is not None else None)
                     if self._ending.is_set():
                         return
-                    # Newest first: it is probably visible.
-                    request = self._wanted.popitem(last=True)[0] if self._wanted else None
+                    request = self._next_wanted()
                 if request is None:
                     self._reader.close()
                     continue
@@ -150,6 +149,19 @@ class PictureLoader(FileThread):
                     post(self._on_loaded, request[0], *outcome)
         finally:
             self._reader.close()
+
+    def _next_wanted(self) -> tuple[str, bool] | None:
+        """Remove and return the next request, or None. Call it with the lock.
+
+        A whole picture is first: the artist waits for it while rows scroll by. Of equal ones, the newest is
+        probably visible.
+        """
+        if not self._wanted:
+            return None
+        newest_first = reversed(self._wanted)
+        request = next((each for each in newest_first if each[1]), None) or next(reversed(self._wanted))
+        del self._wanted[request]
+        return request
 
     def _load(self, path: str, whole: bool) -> tuple[QImage, str | tuple[int, int]] | None:
         """Read a file on the worker thread.
