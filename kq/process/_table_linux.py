@@ -21,8 +21,8 @@ __all__ = [
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
-_LOOKS_IN_EXEC, _BETWEEN_LOOKS_S = 20, 0.001
-"""How long a process in the middle of an exec is looked at again: an exec takes less."""
+_LONGEST_EXEC_S, _BETWEEN_LOOKS_S = 2.0, 0.001
+"""How long a process in the middle of an exec is looked at again: it may wait there for a free core."""
 _SHORT = 2048
 """A read that gives less was the whole rest: what /proc does not give at once, it gives a page of."""
 _HAS_CHILDREN_FILES = os.path.exists("/proc/thread-self/children")  # noqa: PTH110  # pathlib would cost start-up
@@ -153,7 +153,8 @@ def find_marked(name: str, value: str | None = None, *, forks: bool = True) -> l
     user = os.geteuid()
     found = []
     waiting = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]  # noqa: PTH208
-    for _ in range(_LOOKS_IN_EXEC):
+    end_s = time.monotonic() + _LONGEST_EXEC_S
+    while True:
         unclear = []
         for pid in waiting:
             content = _environment(pid)
@@ -164,11 +165,10 @@ def find_marked(name: str, value: str | None = None, *, forks: bool = True) -> l
                     found.append(MarkedProcess(pid, started, marked))
             elif content is None and _owner(pid) == user:
                 unclear.append(pid)
-        if not unclear:
-            break
+        if not unclear or time.monotonic() > end_s:
+            return found
         waiting = unclear
         time.sleep(_BETWEEN_LOOKS_S)
-    return found
 
 
 def _is_fork(pid: int) -> bool:

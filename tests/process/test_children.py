@@ -344,6 +344,26 @@ def test_a_process_is_found_by_its_mark_from_its_start_on() -> None:
         wait(child)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems show the environment from the start on")
+def test_a_process_that_waits_in_its_exec_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all cores are busy an exec may last for a hundred looks. That it does is a fake."""
+    from kq.process import _table_linux
+
+    mark, looks, environment = f"waits {os.getpid()}", [0], _table_linux._environment
+    child = spawn_service(["cat"], environment={**os.environ, "KQ_TEST_MARK": mark}, stdin=LIFELINE)
+
+    def in_exec(pid: int) -> bytes | None:
+        if pid != child.pid:
+            return environment(pid)
+        looks[0] += 1
+        return environment(pid) if looks[0] > 100 else None
+
+    monkeypatch.setattr(_table_linux, "_environment", in_exec)
+    assert [process.pid for process in find_marked("KQ_TEST_MARK", mark)] == [child.pid]
+    child.close_lifeline()
+    wait(child)
+
+
 def test_a_trees_use_of_the_machine_is_summed() -> None:
     """CPU time and memory of all processes below a root."""
     code = (
