@@ -9,6 +9,8 @@ from katana_queue.plugins.Tabs.KatanaQueue.models.completion_summary import (
     CompletionSummary,
     Message,
 )
+from katana_queue.plugins.Tabs.KatanaQueue.notifier import Notifier
+from pytestqt.qtbot import QtBot
 
 from tests.tab.fake_queue import make_job
 
@@ -34,6 +36,25 @@ def test_one_render_is_told_by_name() -> None:
     assert not received.has_failed and has(received, "shot_001_beauty", "completed", "1:15")
     received = CompletionSummary().add([failed(2)], 0.0)
     assert received.has_failed and has(received, "shot_002_beauty", "failed", "1:15", "disk full")
+
+
+def test_how_long_it_ran_is_left_out_where_it_is_not_known() -> None:
+    """As of a farm's job whose node was lost."""
+    lost = msgspec.structs.replace(failed(1), completed=None)
+    received = CompletionSummary().add([lost], 0.0)
+    assert has(received, "failed", "disk full") and "after" not in received.message
+
+
+def test_a_job_that_ran_for_an_unknown_time_is_notified(qtbot: QtBot) -> None:
+    """It may have run for hours; one that never started has not."""
+    notifier = Notifier()
+    noticed: list[str] = []
+    notifier.noticed.connect(noticed.append)
+    lost = msgspec.structs.replace(failed(1), completed=None)
+    never = msgspec.structs.replace(failed(2), completed=None, started=None)
+    notifier.observe([(lost, make_job(1, JobState.RUNNING)), (never, make_job(2, JobState.WAITING))])
+    assert len(noticed) == 1 and lost.name in noticed[0]
+    notifier.deleteLater()
 
 
 def test_renders_that_end_at_once_are_counted() -> None:

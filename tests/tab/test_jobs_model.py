@@ -116,6 +116,7 @@ def test_sort_by_every_column(model: JobsModel, column: Column, order: Qt.SortOr
             Column.ELAPSED,
             [
                 make_job(1, JobState.WAITING),
+                make_job(5, JobState.FAILED, started=100.0, completed=None),  # its farm lost the end
                 make_job(2, started=100.0, completed=109.5),
                 make_job(3, JobState.WAITING, ran_s=10.0),  # some of its tasks were started again
                 make_job(4, JobState.RUNNING),

@@ -93,4 +93,7 @@ def _ended_long(job: JobRecord, before: JobRecord | None) -> bool:
         return False
     if job.state == JobState.CANCELLED:
         return False  # the artist stopped it
-    return (elapsed_s(job, 0.0) or 0.0) >= LONG_ENOUGH_S
+    elapsed = elapsed_s(job, 0.0)
+    if elapsed is None:
+        return job.started is not None  # how long it ran is not known: its farm lost the end
+    return elapsed >= LONG_ENOUGH_S

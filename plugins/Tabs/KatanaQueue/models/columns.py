@@ -232,10 +232,8 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         68,
         72,
         lambda r, now: span_text(elapsed_s(r, now)),
-        # That of running jobs grows: they are sorted by their start. Those that never ran come first.
-        lambda r: (
-            (r.ran_s or -1.0) if r.started is None else r.ran_s + (r.completed or _NO_END_S) - r.started
-        ),
+        # That of running jobs grows: they are sorted by their start. Those that show none come first.
+        lambda r: elapsed_s(r, _NO_END_S) or -1.0,
         right=True,
     ),
     ColumnInfo(

@@ -65,8 +65,9 @@ class CompletionSummary:
 
 
 def _of_one(job: JobRecord) -> str:
-    took = span_text(elapsed_s(job, 0.0))
+    elapsed = elapsed_s(job, 0.0)
+    after = "" if elapsed is None else f" after {span_text(elapsed)}"
     if job.state == JobState.FAILED and job.reason:
-        return f"{job.name}: failed after {took}: {job.reason}"
+        return f"{job.name}: failed{after}: {job.reason}"
     warnings = "1 warning" if job.warnings == 1 else f"{job.warnings:,} warnings"
-    return f"{job.name}: {str(job.state).lower()} after {took}{f', with {warnings}' if job.warnings else ''}."
+    return f"{job.name}: {str(job.state).lower()}{after}{f', with {warnings}' if job.warnings else ''}."
