@@ -19,7 +19,9 @@ __all__ = ["connection_file_of", "start_agent", "start_early"]
 
 _AGENT_FILE = Path(__file__).resolve().parents[1] / "agent" / "__main__.py"
 _MAX_LOGS = 64
-"""The number of Agents' own logs that are kept; a replacement Agent has a new one."""
+"""The number of logs of earlier Agents that are kept; a replacement Agent has a new one."""
+_LOGS_AN_AGENT = 2
+"""The most logs that a running Agent has: see kq/logs.py."""
 
 
 def connection_file_of(queue_dir: Path) -> Path:
@@ -33,19 +35,21 @@ def start_agent(
     log_folder: Path,
     environment: Mapping[str, str],
     *,
+    running: int,
     early: bool = False,
 ) -> process.Child:
     """Start the process of a local Agent.
 
     Args:
         environment: all environment variables, except the one that marks an Agent.
+        running: how many local Agents run already, whose logs must stay.
         early: whether the connection file is written later: the Agent imports its modules, and waits for it.
 
     Raises:
         BadInput, Refused: it cannot be started.
     """
     path = log_folder / f"agent-{agent_id}.log"
-    log = _open_log(path)
+    log = _open_log(path, running)
     try:
         return process.spawn_service(
             [sys.executable, "-P", str(_AGENT_FILE), "--connection", str(connection_file),
@@ -61,9 +65,9 @@ def start_agent(
             os.close(log)
 
 
-def _open_log(path: Path) -> int:
+def _open_log(path: Path, running: int) -> int:
     """Open the Agent's log for its output at start and in crashes; -1 if it cannot be opened."""
-    make_room(path.parent, "agent-*.log*", _MAX_LOGS)
+    make_room(path.parent, "agent-*.log*", _MAX_LOGS + _LOGS_AN_AGENT * running)
     try:
         return open_to_append(path, create_folder=True)
     except OSError:
@@ -83,7 +87,12 @@ def start_early(
         agent_id = f"a{number}"
         try:
             early[agent_id] = start_agent(
-                agent_id, connection_file_of(queue_dir), log_folder, environment, early=True
+                agent_id,
+                connection_file_of(queue_dir),
+                log_folder,
+                environment,
+                running=len(early),
+                early=True,
             )
         except KqError:
             break

@@ -75,7 +75,13 @@ class LocalAgents:
         child = self._early.pop(agent_id, None)
         try:
             if child is None:
-                child = start_agent(agent_id, self._connection_file, self._log_folder, self._environment)
+                child = start_agent(
+                    agent_id,
+                    self._connection_file,
+                    self._log_folder,
+                    self._environment,
+                    running=len(self._running) + len(self._early),
+                )
         except KqError as error:
             _log.error("cannot be started: %s", error, extra={"agent": agent_id})
             self._exits.append(AgentExit(agent_id, str(error)))
