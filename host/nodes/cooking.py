@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pxr import Sdf, Tf, Usd, UsdGeom, UsdRender
+from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdRender
 
 from ..scene_origin import SceneOrigin, write_origin
 from ..usd_errors import words
@@ -21,6 +21,9 @@ from .node_type import CookContext
 from .packing import list_files, pack
 from .stage_metadata import copy_metadata
 from .types.render import SAMPLES
+
+_MAX_SIDE, _MAX_SAMPLES = 16384, 1_000_000
+"""What renders accept as arguments."""
 
 
 @dataclass
@@ -38,7 +41,10 @@ class CookedScene:
 
 @dataclass(frozen=True)
 class RenderDescription:
-    """The render settings of a cooked scene, sizes in pixels; None where a setting is not authored."""
+    """The render settings of a cooked scene, sizes in pixels.
+
+    None where one is not authored, is animated, or is no possible number: renders read the scene's then.
+    """
 
     camera: str | None
     width: int | None
@@ -117,18 +123,31 @@ def describe(scene: CookedScene) -> RenderDescription:
     settings = UsdRender.Settings.GetStageRenderSettings(scene.stage)
     if not settings:
         return RenderDescription(None, None, None, None)
-    targets = settings.GetCameraRel().GetTargets()
-    attribute = settings.GetResolutionAttr()
-    width = height = None
-    if attribute.HasAuthoredValue():
-        width, height = (int(part) for part in attribute.Get())
-    samples = settings.GetPrim().GetAttribute(SAMPLES)
+    # As renderboot reads them: a product's values win over those of the settings.
+    products = [
+        UsdRender.Product.Get(scene.stage, path)
+        for path in settings.GetProductsRel().GetForwardedTargets()[:1]
+    ]
+    prims = [*(each.GetPrim() for each in products if each), settings.GetPrim()]
+    cameras = [path for prim in prims for path in prim.GetRelationship("camera").GetForwardedTargets()]
+    resolution, samples = _value(prims, "resolution"), _value(prims, SAMPLES)
+    size = tuple(resolution) if isinstance(resolution, Gf.Vec2i) else (0, 0)
+    is_size = all(1 <= side <= _MAX_SIDE for side in size)
     return RenderDescription(
-        camera=targets[0].pathString if targets else None,
-        width=width,
-        height=height,
-        samples=int(samples.Get()) if samples and samples.HasAuthoredValue() else None,
+        camera=cameras[0].pathString if cameras else None,
+        width=size[0] if is_size else None,
+        height=size[1] if is_size else None,
+        samples=samples if isinstance(samples, int) and 1 <= samples <= _MAX_SAMPLES else None,
     )
+
+
+def _value(prims: Sequence[Any], name: str) -> Any:
+    """Return the first authored value of the attribute; None where it is animated, which renders read."""
+    for prim in prims:
+        attribute = prim.GetAttribute(name)
+        if attribute and attribute.HasAuthoredValue():
+            return None if attribute.GetNumTimeSamples() else attribute.Get()
+    return None
 
 
 def cameras(scene: CookedScene) -> list[str]:

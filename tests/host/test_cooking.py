@@ -318,6 +318,41 @@ def test_a_scene_without_settings_describes_none() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "product", "described"),
+    [
+        ("int2 resolution = (10, 20)\nint katana:samples = 4", "", (10, 20, 4)),
+        ("int2 resolution = (10, 20)", "int2 resolution = (30, 40)", (30, 40, None)),
+        (
+            "int2 resolution.timeSamples = {1: (10, 20)}\nint katana:samples.timeSamples = {1: 4}",
+            "",
+            (None,) * 3,
+        ),
+        ("int2 resolution = (-10, 20)\nint katana:samples = 0", "", (None,) * 3),
+        ('int resolution = 20\nstring katana:samples = "many"', "", (None,) * 3),
+        ("float2 resolution = (inf, 20)\nfloat katana:samples = inf", "", (None,) * 3),
+    ],
+)
+def test_settings_that_only_a_render_can_judge_are_left_to_it(
+    tmp_path: Path, settings: str, product: str, described: tuple[int | None, ...]
+) -> None:
+    """It reads a product's before them, at its frame, and names those that are no possible numbers."""
+    scene = f"""#usda 1.0
+    (renderSettingsPrimPath = "/Settings")
+    def RenderProduct "Product" {{
+    {product}
+    }}
+    def RenderSettings "Settings" {{
+    rel products = [</Product>, </Settings>]
+    {settings}
+    }}
+    """
+    (tmp_path / "scene.usda").write_text(scene)
+    cooked = cooking.cook(usd_project(tmp_path / "scene.usda").graph, "UsdIn", 1)
+    found = cooking.describe(cooked)
+    assert (found.width, found.height, found.samples) == described
+
+
 def test_a_disabled_node_is_passed_over() -> None:
     """Its input goes through as it is."""
     graph, node = scene_with("Transform", apply_to="/World/Ball", translate=(0, 5, 0))
