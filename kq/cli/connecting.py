@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 from ..client.discovery import find_session
-from ..client.mirror import ConnectionStatus
+from ..client.mirror import ConnectionStatus, QueueChange
 from ..client.queue_client import QueueClient
 from ..errors import ConnectionLost
 from ..plain_text import one_line
@@ -33,20 +32,22 @@ class Connected:
         self._session = record.session
 
     def __enter__(self) -> QueueClient:
-        until = time.monotonic() + _ANSWER_S
         done: Future[None] = Future()
-        remove = self.client.add_listener(
-            lambda change: (
+
+        def on_change(change: QueueChange) -> None:
+            if done.done():
+                return
+            if change.status is ConnectionStatus.CONNECTED:
                 done.set_result(None)
-                if change.status is ConnectionStatus.CONNECTED and not done.done()
-                else None
-            )
-        )
+            elif change.status is ConnectionStatus.ENDED:
+                done.set_exception(ConnectionLost(change.message))
+
+        remove = self.client.add_listener(on_change)
         try:
-            done.result(max(until - time.monotonic(), 0.0))
-        except FutureTimeoutError as error:
+            answer(done)
+        except ConnectionLost:
             self.client.close()
-            raise ConnectionLost(f"the queue did not answer within {_ANSWER_S:.0f} s") from error
+            raise
         remove()
         if problem := self.client.queue().problem:
             print(f"kq: the queue has a problem: {one_line(problem)}", file=sys.stderr)
