@@ -29,7 +29,7 @@ class RemoteChoices(msgspec.Struct, frozen=True, kw_only=True):
 def remote_choices(store: HostStore | None = None, ssh_folder: Path | None = None) -> RemoteChoices:
     """Return the lists. Reads files, which may be on a slow home folder: not for a UI's thread."""
     store = store or HostStore()
-    hosts = store.hosts()
+    hosts, keys, problems = store.hosts(), list[str](), [store.problem]
     try:
         from .ssh_config import configured_hosts, find_keys  # late: imports paramiko
 
@@ -38,9 +38,10 @@ def remote_choices(store: HostStore | None = None, ssh_folder: Path | None = Non
         hosts += [host for host in configured_hosts(ssh_folder) if host.host not in known]
     except (ImportError, KqError) as error:
         name = error.name if isinstance(error, ImportError) else ""
-        problem = f"Python package {name} is not installed (pip install {name})" if name else str(error)
-        return RemoteChoices(hosts=tuple(hosts), keys=(), problem=problem)
-    return RemoteChoices(hosts=tuple(hosts), keys=tuple(keys), problem=store.problem)
+        problems.append(
+            f"Python package {name} is not installed (pip install {name})" if name else str(error)
+        )
+    return RemoteChoices(hosts=tuple(hosts), keys=tuple(keys), problem="; ".join(filter(None, problems)))
 
 
 class FoundHost(msgspec.Struct, frozen=True, kw_only=True):

@@ -229,3 +229,16 @@ def test_a_key_whose_path_no_list_can_hold_is_refused_before_a_launch() -> None:
     """It failed as the host was remembered, when its Agents ran already."""
     with pytest.raises(BadInput, match="private key"):
         RemoteHost(host="farm-a", private_key="/home/u/\udcff").check()
+
+
+def test_an_invalid_ssh_config_hides_no_key_and_no_other_problem(path: Path, tmp_path: Path) -> None:
+    """What could be read is offered, and all that could not is said."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"no list")
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    (folder / "id_ed25519").write_text("a key")
+    (folder / "config").write_text("Host farm-7\n  rubbish\n")
+    choices = remote_choices(HostStore(path), folder)
+    assert choices.keys == (str(folder / "id_ed25519"),)
+    assert str(path) in choices.problem and str(folder / "config") in choices.problem
