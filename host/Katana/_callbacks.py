@@ -95,8 +95,9 @@ Callbacks = CallbacksManager()
 
 
 def DeclareCallbackType(callbackName: str) -> None:
-    """Add a callback type called `callbackName`."""
-    setattr(CallbacksManager.Type, callbackName, _TypeEnum(callbackName))
+    """Add a callback type called `callbackName`; one that exists keeps its handlers."""
+    if not hasattr(CallbacksManager.Type, callbackName):
+        setattr(CallbacksManager.Type, callbackName, _TypeEnum(callbackName))
 
 
 def ExecuteCallbacksForType(

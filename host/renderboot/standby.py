@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import job
+from . import frames, job
 from .arguments import Arguments, parse
 from .diagnostics import Diagnostics
 from .errors import EXIT_OK, ArgumentError
@@ -72,6 +72,8 @@ def stand_by() -> int:
     report = Report()
     report.say(f"in a process that was kept ready, with {DEFAULT_RENDERER} loaded")
     cache = prefetch.finish() if prefetch else None
+    if arguments.frames:
+        return frames.run(arguments)
     if arguments.renderer != DEFAULT_RENDERER:
         return job.run(arguments, None, report)
     return job.run(arguments, renderer, report, cache)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from host import command_line, session
-from host.Katana import Callbacks, Configuration, FarmAPI, KatanaResources, NodegraphAPI, Shelves
+from host.Katana import Callbacks, Configuration, FarmAPI, KatanaResources, NodegraphAPI, Shelves, _callbacks
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.Utils import EventModule, Plugins
 from tests.host.conftest import DATA
@@ -175,6 +175,18 @@ def test_callbacks_come_with_their_object_and_can_be_taken_back() -> None:
     Callbacks.delCallback(Callbacks.Type.onNodeCreate, all_of_them)
     NodegraphAPI.CreateNode("Light")
     assert len(seen) == 1
+
+
+def test_a_callback_type_that_is_declared_again_keeps_its_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two plug-ins may declare one, or a plug-in that is loaded again."""
+    monkeypatch.setattr(Callbacks.Type, "onNodeCreate", Callbacks.Type.onNodeCreate)  # restored at the end
+    seen: list[object] = []
+    Callbacks.addCallback(
+        Callbacks.Type.onNodeCreate, lambda **kwargs: seen.append(kwargs["node"]), "declared"
+    )
+    _callbacks.DeclareCallbackType("onNodeCreate")
+    _callbacks.ExecuteCallbacksForType(Callbacks.Type.onNodeCreate, "declared", node=1)
+    assert seen == [1]
 
 
 def test_a_shelf_item_is_described_by_its_docstring(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -311,19 +311,26 @@ def _standby(tmp_path: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_standby_renders_the_job_it_is_given(red_ball: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("frame", "output", "pictures"), [("1", "here.png", ["here.png"]), ("1-2", "#.png", ["1.png", "2.png"])]
+)
+def test_a_standby_renders_the_job_it_is_given(
+    red_ball: Path, tmp_path: Path, frame: str, output: str, pictures: list[str]
+) -> None:
     """Its log, working folder and environment are the job's; nothing more is said on its own pipes."""
     work = tmp_path / "work"
     work.mkdir()
     log = tmp_path / "job.log"
     log.write_text("first line\n")
-    argv = ["-geolib3OpTree", str(red_ball), "-renderOutputFile", "here.png", *[str(word) for word in SMALL]]
+    argv = ["-geolib3OpTree", str(red_ball), "-renderOutputFile", output, *[str(word) for word in SMALL]]
+    argv += ["-frame", frame]
     job = {"argv": argv, "cwd": str(work), "env": {"KQ_THREADS": "1"}, "log": str(log)}
     with _standby(tmp_path) as process:
         out, err = process.communicate(json.dumps(job) + "\n", timeout=60)
     assert process.returncode == 0, log.read_text()
     assert (out, err) == ("kq_standby: taken\n", "")
-    assert np.ptp(read_png(work / "here.png")) > 0
+    assert sorted(path.name for path in work.glob("*.png")) == pictures
+    assert all(np.ptp(read_png(work / name)) > 0 for name in pictures)
     lines = log.read_text().splitlines()
     assert lines[0] == "first line"
     assert "ALF_PROGRESS 100%" in lines
