@@ -65,6 +65,13 @@ def scene_path(context: CookContext, name: str, default: str) -> str:
     return path
 
 
+def warn_of_replaced(context: CookContext, path: str, is_kind: Callable[[Any], bool]) -> None:
+    """Warn where the prim that the node is to make takes the place of another kind of prim."""
+    prim = context.stage.GetPrimAtPath(path)
+    if prim and prim.GetTypeName() and not is_kind(prim):
+        context.warn(f"takes the place of {path}, which is a {prim.GetTypeName()}: choose another Path.")
+
+
 def overrides_prim(context: CookContext, path: str, is_kind: Callable[[Any], bool]) -> bool:
     """Return whether the node's parameter `path` names a prim of its kind that its inputs have already.
 

@@ -255,6 +255,16 @@ def test_a_mesh_light_can_be_changed(tmp_path: Path) -> None:
     assert (values["type"], values["inputs:intensity"]) == ("Mesh", 3.0)
 
 
+@pytest.mark.parametrize("kind", ["Light", "Camera", "Material"])
+def test_a_node_that_takes_the_place_of_another_prim_warns(kind: str) -> None:
+    """The ball would be gone from the picture without a word; a second node of the kind is as before."""
+    graph, node = scene_with(kind, path="/World/Ball")
+    [warning] = cooking.cook(graph, node.name, 1).warnings
+    assert kind in warning and "/World/Ball" in warning and "Sphere" in warning
+    node.set_value("path", "/World/New")
+    assert cooking.cook(graph, node.name, 1).warnings == []
+
+
 def test_a_new_light_of_a_name_that_the_file_has_is_a_new_light(tmp_path: Path) -> None:
     """Without a path in the node it has all of the node's values, as any new light."""
     file = tmp_path / "scene.usda"

@@ -8,12 +8,14 @@ from pxr import Gf, UsdGeom
 
 from ..node_type import CookContext, NodeType
 from ..parameters import Kind, ParameterSpec
-from ..placement import look_at, overrides_prim, place, scene_path
+from ..placement import look_at, overrides_prim, place, scene_path, warn_of_replaced
 
 
 def _cook(context: CookContext) -> None:
     path = scene_path(context, "path", f"/cameras/{context.node.name}")
     overrides = overrides_prim(context, path, lambda prim: prim.IsA(UsdGeom.Camera))
+
+    warn_of_replaced(context, path, lambda prim: prim.IsA(UsdGeom.Camera))
 
     def writes(*names: str) -> bool:
         return not overrides or context.differs(*names)

@@ -8,7 +8,7 @@ from pxr import Gf, Sdf, UsdGeom, UsdLux
 
 from ..node_type import CookContext, NodeType
 from ..parameters import Kind, ParameterSpec
-from ..placement import clear_place, look_at, overrides_prim, place, scale_again, scene_path
+from ..placement import clear_place, look_at, overrides_prim, place, scale_again, scene_path, warn_of_replaced
 
 _KINDS: dict[str, Any] = {
     "rect": UsdLux.RectLight,
@@ -33,6 +33,8 @@ def _cook(context: CookContext) -> None:
     kind = context.text("kind")
     path = scene_path(context, "path", f"/lights/{context.node.name}")
     overrides = overrides_prim(context, path, lambda prim: prim.HasAPI(UsdLux.LightAPI))
+
+    warn_of_replaced(context, path, lambda prim: prim.HasAPI(UsdLux.LightAPI))
 
     def writes(*names: str) -> bool:
         return not overrides or context.differs(*names)

@@ -8,7 +8,7 @@ from pxr import Gf, Sdf, UsdGeom, UsdShade
 
 from ..node_type import CookContext, NodeType
 from ..parameters import Kind, ParameterSpec
-from ..placement import matching_prims, scene_path
+from ..placement import matching_prims, scene_path, warn_of_replaced
 
 _IMAGES = "Images (*.png *.jpg *.jpeg *.exr *.hdr *.tif *.tiff);;All files (*)"
 
@@ -16,6 +16,7 @@ _IMAGES = "Images (*.png *.jpg *.jpeg *.exr *.hdr *.tif *.tiff);;All files (*)"
 def _cook(context: CookContext) -> None:
     path = scene_path(context, "path", f"/materials/{context.node.name}")
     prims = matching_prims(context, context.text("assign_to"), UsdGeom.Imageable)
+    warn_of_replaced(context, path, lambda prim: prim.IsA(UsdShade.Material))
     material = UsdShade.Material.Define(context.stage, path)
     surface = UsdShade.Shader.Define(context.stage, f"{path}/Surface")
     surface.CreateIdAttr("UsdPreviewSurface")
