@@ -235,7 +235,7 @@ class Notice(QLabel):
         if self.isHidden():
             self._refusal = ""
         if self._refusal and message != self._refusal:
-            message = f"{self._refusal}   {message}"
+            message = f"{self._refusal}   |   {message}"
         self.setText(message)
         self.setToolTip(message)
         self.show()
