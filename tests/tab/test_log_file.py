@@ -332,3 +332,22 @@ def test_a_search_finds_what_is_shown_and_nothing_else(tmp_path: Path, is_regex:
         while scan.step(file):
             pass
         assert list(scan.found.lines) == lines, text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "compiled"),
+    [
+        (".*zzz", "zzz"),
+        (".*?.*a.*z", "a.*z"),
+        (".*", ""),
+        (".*+z", ".*+z"),
+        ("a|.*z", "a|.*z"),
+        (".*z|a", "z|a"),
+    ],
+)
+def test_a_leading_repetition_of_anything_is_not_tried_at_each_character(pattern: str, compiled: str) -> None:
+    """It would hold up the desktop for seconds at a long line. The same lines match without it."""
+    search = Search(pattern, is_regex=True)
+    assert search.pattern.pattern == compiled and search.pattern_bytes.pattern == compiled.encode()
+    for line in ("", "z", "a", "xxzzzyy", "ab z", "b"):
+        assert bool(search.pattern.search(line)) == bool(re.search(pattern, line)), line

@@ -24,6 +24,9 @@ MAX_MARKS = 500_000
 """Most line numbers that are kept; further lines are only counted."""
 
 
+_LEADING_ANY = re.compile(r"^(?:\.\*\??(?![+*?{]))+")
+
+
 class BadPattern(Exception):
     """A regular expression cannot be used. Its text is a message for the user."""
 
@@ -209,7 +212,9 @@ class Search:
             # Such an expression can take years on one line, and Python cannot be interrupted in it.
             raise BadPattern("The pattern has nested repetitions, which can take forever: simplify it.")
         try:
-            pattern = text if is_regex else re.escape(text)
+            # The same lines match without a leading `.*`, with which each match takes as many times longer as
+            # the line has characters: Qt's thread would wait for seconds, as `re` keeps Python's lock.
+            pattern = _LEADING_ANY.sub("", text) if is_regex else re.escape(text)
             self.pattern = re.compile(pattern, flags)
             self.pattern_bytes = re.compile(pattern.encode("utf-8"), flags)
         except (re.error, OverflowError, RecursionError) as error:
