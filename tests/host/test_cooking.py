@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -112,17 +113,20 @@ def test_a_material_is_bound_by_pattern_and_wins_over_what_children_bind() -> No
     assert (bound("/World/Ball"), bound("/World/Floor")) == ("/materials/Clay", "/materials/Clay")
 
 
-def test_a_material_with_a_texture_reads_it_by_its_uvs(tmp_path: Path) -> None:
-    """The texture is connected, and a missing one is refused by name."""
-    picture = tmp_path / "wood.png"
+@pytest.mark.parametrize(("name", "file"), [("wood.png", "wood.png"), ("wood.<UDIM>.png", "wood.1012.png")])
+def test_a_material_with_a_texture_reads_it_by_its_uvs(tmp_path: Path, name: str, file: str) -> None:
+    """The texture, or the set of tiles, is connected, and a missing one is refused by name."""
+    picture = tmp_path / file
     picture.write_bytes(b"\x89PNG")
-    graph, node = scene_with("Material", assign_to="/World/Ball", texture=str(picture), uv_name="map1")
+    graph, node = scene_with(
+        "Material", assign_to="/World/Ball", texture=str(tmp_path / name), uv_name="map1"
+    )
     stage = cooking.cook(graph, node.name, 1).stage
     surface = UsdShade.Material(stage.GetPrimAtPath("/materials/Material")).ComputeSurfaceSource()[0]
     texture = UsdShade.Shader(surface.GetInput("diffuseColor").GetConnectedSources()[0][0].source.GetPrim())
-    assert texture.GetInput("file").Get().path == str(picture)
+    assert texture.GetInput("file").Get().path == str(tmp_path / name)
     picture.unlink()
-    with pytest.raises(CookError, match=r"Node Material cannot find its texture .*wood\.png\."):
+    with pytest.raises(CookError, match=rf"Node Material cannot find .*{re.escape(name)}\."):
         cooking.cook(graph, node.name, 1)
 
 

@@ -51,9 +51,7 @@ def _color(context: CookContext, material: Any, surface: Any) -> None:
     reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set(context.text("uv_name") or "st")
     texture = UsdShade.Shader.Define(stage, path.AppendChild("Texture"))
     texture.CreateIdAttr("UsdUVTexture")
-    texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(
-        Sdf.AssetPath(context.file("texture", "texture"))
-    )
+    texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(_texture(context)))
     texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("auto")
     texture.CreateInput("wrapS", Sdf.ValueTypeNames.Token).Set("repeat")
     texture.CreateInput("wrapT", Sdf.ValueTypeNames.Token).Set("repeat")
@@ -63,6 +61,16 @@ def _color(context: CookContext, material: Any, surface: Any) -> None:
         reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
     )
     color.ConnectToSource(texture.CreateOutput("rgb", Sdf.ValueTypeNames.Float3))
+
+
+def _texture(context: CookContext) -> str:
+    """Return the path of the texture, also of a set of tiles; raises CookError where there is none."""
+    path = context.text("texture")
+    if not UsdShade.UdimUtils.IsUdimIdentifier(path):
+        return context.file("texture", "texture")
+    if not UsdShade.UdimUtils.ResolveUdimTilePaths(path, context.layer):
+        raise context.error(f"cannot find a tile of its texture {path}.")
+    return path
 
 
 MATERIAL = NodeType(
