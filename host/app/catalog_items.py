@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 
 from ..Katana import CatalogAPI
 from ..Katana.CatalogAPI.CatalogItem import CatalogItem
+from ..nodes.frames import frame_text
 from .render_state import Phase, Render
 from .rendering import RenderSession
 
@@ -34,7 +35,7 @@ class CatalogItems(QObject):
         item = CatalogAPI.CreateCatalogItem()
         item._set("sequence_ids", [render.sequence_id])
         item.setNodeName(render.node)
-        item.setFrameRange(f"{render.frame:g}")
+        item.setFrameRange(frame_text(render.frame))
         item._set("variables", dict(render.variables))
         item.setRenderMethodType(render.method.type_name)
         self._show_state(item, render)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication, QMenu
 from ..Katana.FarmAPI import FarmPluginManager
 from ..Katana.UI4.App import Tabs
 from ..nodes.errors import SceneError
+from ..nodes.frames import frame_text
 from ..nodes.graph import Node
 from ..nodes.scene import active_scene
 from ..nodes.types.render import RENDER_SETTINGS
@@ -131,7 +132,7 @@ class _MainJob(QObject):
                 f"'{os.environ.get('KATANA_RESOURCES', '')}'; see the messages above."
             )
             return
-        _say("Scene", f"{self._scene}, frame {active_scene().frame:g}")
+        _say("Scene", f"{self._scene}, frame {frame_text(active_scene().frame)}")
         _say("Menu", f"{node.name} > {farm} > {action.text()}")
         action.trigger()
 

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from ..Katana import CatalogAPI
 from ..nodes.errors import SceneError
+from ..nodes.frames import frame_text
 from ..nodes.graph import Change, GraphEvent
 from ..nodes.project import to_document, with_values
 from ..nodes.scene import SceneChange, active_scene
@@ -168,7 +169,7 @@ class LiveRenders(QObject):
         if item is None or not item.isFramePinned():
             render.frame = scene.frame
             if item is not None:
-                item.setFrameRange(f"{render.frame:g}")
+                item.setFrameRange(frame_text(render.frame))
         pinned = {
             name: value
             for name, value in render.variables.items()

@@ -15,6 +15,7 @@ from ..Katana import CatalogAPI
 from ..Katana.CatalogAPI.CatalogItem import CatalogItem
 from ..Katana.UI4.Tabs import BaseTab
 from ..Katana.Utils import EventModule
+from ..nodes.frames import frame_text
 from ..nodes.scene import SceneChange, active_scene
 from . import style
 from .labels import ElidedLabel, WrappedLabel
@@ -407,7 +408,7 @@ class Monitor(BaseTab):
         if render is None:
             return
         self._title.setText(render.node)
-        self._frame.setText(f"frame {render.frame:g}")
+        self._frame.setText(f"frame {frame_text(render.frame)}")
         self._details.setText(",  ".join(facts_of(render) + denoised(self._view.image)))
         self._state.setText(_phase_text(render.phase, self._live_bar.state) + _elapsed(render))
         if render.width and render.height and self._view.image.isNull():
@@ -422,7 +423,7 @@ def _phase_text(phase: Phase, state: str = "") -> str:
 def _label(render: Render) -> str:
     """Return the label of a compared picture. It has the start time, to distinguish renders of one node."""
     clock = time.strftime("%H:%M:%S", time.localtime(render.asked_at))
-    return f"{render.node}, frame {render.frame:g}, {clock}"
+    return f"{render.node}, frame {frame_text(render.frame)}, {clock}"
 
 
 def _dim_label(parent: QWidget) -> QLabel:

@@ -19,6 +19,7 @@ from ..Katana._callbacks import Callbacks, ExecuteCallbacksForType
 from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..nodes.expressions import Evaluator
+from ..nodes.frames import frame_text
 from ..nodes.project import Project, to_document, with_values
 from ..nodes.scene import UNTITLED, active_scene
 from ..nodes.variables import values_of
@@ -199,7 +200,7 @@ class RenderSession(QObject):
         render.variables = values_of(project.variables)
         self._renders.append(render)
         self.render_started.emit(render)
-        self.message_posted.emit(f"{method.label} of {node}, frame {render.frame:g}: preparing…")
+        self.message_posted.emit(f"{method.label} of {node}, frame {frame_text(render.frame)}: preparing…")
         try:
             submission = self._take_down(render, project)
         except (

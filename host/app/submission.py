@@ -17,6 +17,7 @@ from typing import Any
 from .. import command_line, session
 from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
+from ..nodes.frames import frame_text
 from ..renderboot.pixel_stream import TICKET_FILE
 from .cook_client import CookClient
 from .frame_sequence import FrameRequest, in_order, path_of, remaining, with_digits
@@ -246,7 +247,7 @@ def _written(submission: Submission, picture: Path) -> str:
 
 def _frame_argument(submission: Submission) -> str:
     if submission.sequence is None:
-        return f"{submission.frame:g}"
+        return frame_text(submission.frame)
     return _TASK_FRAMES if submission.sequence.per_task > 1 else "{frame}"
 
 

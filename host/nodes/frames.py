@@ -14,3 +14,8 @@ def frame_number(value: float | str) -> float:
     if not abs(number) <= MAX_FRAME:
         raise ValueError(f"{value!r} is not a frame number from {-MAX_FRAME:,} to {MAX_FRAME:,}")
     return number
+
+
+def frame_text(frame: float) -> str:
+    """Return a frame for a command line or a label: `7`, `10001.25`, `1000000`."""
+    return f"{frame:.10g}"

@@ -360,7 +360,7 @@ class _Job:
 
     def _log_scene(self, scene: Scene, renderer: Renderer) -> None:
         settings = scene.settings
-        frame = f"frame {scene.frame:g}" if scene.frame is not None else "no frame range"
+        frame = f"frame {scene.frame:.10g}" if scene.frame is not None else "no frame range"
         camera = scene.camera.path or NO_CAMERA
         size = f"{settings.width} by {settings.height}, {settings.samples} samples"
         count = self._arguments.threads

@@ -65,7 +65,7 @@ def test_what_a_farm_is_asked_for(
     monkeypatch.setenv("LOCAL_FARM_ROOT", str(space))
     desktop = make_desktop()
     open_small(desktop)
-    active_scene().set_frame(7)
+    active_scene().set_frame(10001.25)
     tab = graph_tab()
     menu = tab.build_node_menu(active_scene().graph.node("RenderSettings"))
     farm = next(action for action in menu.actions() if action.text() == "Local Farm").menu()
@@ -78,6 +78,7 @@ def test_what_a_farm_is_asked_for(
     assert render.picture is not None
     assert render.picture.parent.parent == space
     assert render.picture.name == "preview.png"  # renderboot's own choice: no -renderOutputFile is passed
+    assert float(QImage(str(render.picture)).text("frame")) == 10001.25
 
 
 def test_a_render_that_fails_shows_its_reason_in_the_monitor(
