@@ -317,8 +317,10 @@ def test_marks_go_round() -> None:
     assert [line for line in range(30) if line in marks] == [3, 8, 20]
     assert [marks.previous(line) for line in (0, 3, 8, 21)] == [20, 20, 3, 20]
     assert (marks.place(8), LineMarks().next(1)) == (2, None)
+    found_by_another_thread = marks.lines
     marks.cut(8)
     assert (list(marks.lines), marks.count) == ([3], 1)
+    assert list(found_by_another_thread) == [3, 8, 20]
 
 
 @pytest.mark.parametrize("is_regex", [False, True])

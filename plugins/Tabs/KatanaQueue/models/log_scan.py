@@ -32,10 +32,11 @@ class BadPattern(Exception):
 
 
 class LineMarks:
-    """A set of line numbers, sorted in ascending order."""
+    """A set of line numbers, sorted in ascending order. Read on any thread, changed on one."""
 
     def __init__(self) -> None:
         self.lines = array("Q")
+        """Never shortened: `cut` sets another one, so what another thread has found in it stays valid."""
         self.count = 0
         """The number of lines, including those beyond MAX_MARKS."""
 
@@ -50,24 +51,27 @@ class LineMarks:
         keep = bisect_left(self.lines, line)
         if self.count == len(self.lines):
             self.count = keep
-        del self.lines[keep:]
+        self.lines = self.lines[:keep]
 
     def next(self, line: int) -> int | None:
         """Return the first number after `line`, or else the first of all; None when there are none."""
-        if not self.lines:
+        lines = self.lines
+        if not lines:
             return None
-        at = bisect_right(self.lines, line)
-        return self.lines[at if at < len(self.lines) else 0]
+        at = bisect_right(lines, line)
+        return lines[at if at < len(lines) else 0]
 
     def previous(self, line: int) -> int | None:
         """Return the last number before `line`, or else the last of all; None when there are none."""
-        return self.lines[bisect_left(self.lines, line) - 1] if self.lines else None
+        lines = self.lines
+        return lines[bisect_left(lines, line) - 1] if lines else None
 
     def __contains__(self, line: object) -> bool:
         if not isinstance(line, int):
             return False
-        at = bisect_left(self.lines, line)
-        return at < len(self.lines) and self.lines[at] == line
+        lines = self.lines
+        at = bisect_left(lines, line)
+        return at < len(lines) and lines[at] == line
 
     def place(self, line: int) -> int:
         """Return how many numbers there are up to `line`, itself included."""
