@@ -123,6 +123,8 @@ class TaskView(NamedTuple):
     """The number of the attempt that the state belongs to; 0: none yet."""
     node: str = ""
     """The machine of that attempt; empty when it is not known."""
+    over_since: float = 0.0
+    """When the engine was first seen to have ended it, if its record is waited for; else 0."""
 
 
 def decide_task(
@@ -177,8 +179,10 @@ def decide_task(
         return TaskView(TaskState.FAILED, row.reason or "the farm could not start it", number, row.node)
     # The engine has ended it without a reason: the record of its start or end may be on its way.
     since = last.started if last is not None else submitted
+    if previous is not None and not previous.state.is_terminal:
+        since = previous.over_since or poll.at  # it may have waited and run for hours
     if poll.at < since + RECORD_DELAY_S:
-        return unchanged
+        return unchanged._replace(over_since=since)
     if last is not None:
         return TaskView(TaskState.FAILED, f"it ended on {last.node or last.host} and left no record", number)
     return TaskView(TaskState.FAILED, "the farm no longer lists it, and it was never started", number)

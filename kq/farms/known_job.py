@@ -57,9 +57,8 @@ class KnownJob:
     @property
     def is_live(self) -> bool:
         """Whether the job is not over, so that its state may change."""
-        return not self.kept.error and (
-            len(self.views) < len(self.kept.labels)
-            or any(not view.state.is_terminal for view in self.views.values())
+        return len(self.views) < len(self.kept.labels) or any(
+            not view.state.is_terminal for view in self.views.values()
         )
 
     def reload(self) -> bool:

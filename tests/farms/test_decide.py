@@ -20,6 +20,7 @@ from kq.states import Outcome, TaskState
 
 AT = 1000.0
 LATER = Poll(AT + 2 * RECORD_DELAY_S, True)
+BEFORE = TaskView(TaskState.RUNNING, "before", 2, "n1")
 OLD = AttemptFile(
     task=0, attempt=1, started=AT - 100, token="old", ended=AT - 90, outcome=Outcome.FAILED, exit_code=1
 )
@@ -32,7 +33,11 @@ def attempt(outcome: Outcome | None, **more: object) -> AttemptFile:
 
 
 def decided(
-    row: EngineState | None, *attempts: AttemptFile, poll: Poll | None = LATER, stop: bool = False
+    row: EngineState | None,
+    *attempts: AttemptFile,
+    poll: Poll | None = LATER,
+    stop: bool = False,
+    over_since: float = AT,
 ) -> TaskView:
     """What is decided of a task that was Running at last."""
     return decide_task(
@@ -42,7 +47,7 @@ def decided(
         submitted=AT,
         poll=poll,
         is_stop_wanted=stop,
-        previous=TaskView(TaskState.RUNNING, "before", 2, "n1"),
+        previous=BEFORE._replace(over_since=over_since),
     )
 
 
@@ -84,6 +89,23 @@ def test_a_record_may_take_its_time() -> None:
     assert decided(None, attempt(None), poll=soon).state is TaskState.RUNNING
 
 
+@pytest.mark.parametrize("row", [EngineState.COMPLETED, EngineState.FAILED, None])
+@pytest.mark.parametrize("tries", [[attempt(None)], []])
+def test_the_record_of_a_long_task_may_take_its_time_too(
+    row: EngineState | None, tries: list[AttemptFile]
+) -> None:
+    """The time is counted from when the engine has ended it, not from its start or submission."""
+    if row is EngineState.FAILED and not tries:
+        return  # it was never started, and the engine has the reason
+    view = decided(row, *tries, poll=LATER, over_since=0)
+    assert view == BEFORE._replace(over_since=LATER.at)
+    soon = Poll(LATER.at + RECORD_DELAY_S / 2, True)
+    assert decided(row, *tries, poll=soon, over_since=view.over_since) == view
+    late = Poll(LATER.at + RECORD_DELAY_S, True)
+    assert decided(row, *tries, poll=late, over_since=view.over_since).state is TaskState.FAILED
+    assert decided(EngineState.RUNNING, *tries, poll=soon, over_since=view.over_since).over_since == 0
+
+
 def test_an_engine_may_not_list_a_task_at_once() -> None:
     """Nothing is concluded from a list that is older than the submission, or hardly younger."""
     assert decided(None, poll=Poll(AT + 1, True)).state is TaskState.RUNNING
@@ -115,7 +137,7 @@ def test_rules_that_hold_always(
     if any(each.outcome is Outcome.COMPLETED for each in attempts):
         assert view.state is TaskState.COMPLETED
     elif not is_current:
-        assert view == TaskView(TaskState.RUNNING, "before", 2, "n1")
+        assert view == BEFORE._replace(over_since=AT)
     elif row is not None and row.is_live:
         assert not view.state.is_terminal
     if view.state is TaskState.FAILED:

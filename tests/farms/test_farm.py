@@ -229,6 +229,22 @@ def test_single_tasks_are_stopped_and_started(open_farm: Callable[[], Farm], eng
         farm.stop("nothing").result(60)
 
 
+def test_a_refused_restart_of_one_task_leaves_the_others_followed(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is not over: its other tasks still wait and run on the farm."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    farm.stop(job, [1]).result(60)
+    with monkeypatch.context() as refused:
+        refused.setattr(engine, "submit", Mock(side_effect=Refused("the queue is full")))
+        with pytest.raises(Refused):
+            farm.start(job, [1]).result(60)
+    assert [engine.run("1", task) for task in (0, 2)] == [0, 0]
+    farm.refresh().result(60)
+    assert [farm.tasks(job)[task].state for task in (0, 2)] == [TaskState.COMPLETED] * 2
+
+
 def test_pictures_errors_and_attempts_are_read_from_the_records(
     open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
 ) -> None:
