@@ -20,7 +20,7 @@ from host.renderboot.renderers import load_renderer
 from host.renderboot.scene import Scene
 from host.renderboot.stage.reader import read_stage
 from host.renderboot.stage.traversal import StageWalk
-from tests.renderboot.stages import add_camera, add_card, add_sphere, new_stage
+from tests.renderboot.stages import add_camera, add_card, add_sphere, add_texture, new_stage, write_image
 
 ARGUMENTS = Arguments(stage=Path("live"), width=32, height=32, samples=4)
 
@@ -73,6 +73,26 @@ def colour_of(stage: Usd.Stage, path: str, value: tuple[float, float, float]) ->
 
 def input_of(stage: Usd.Stage, name: str, kind: Sdf.ValueTypeName, value: object) -> None:
     UsdShade.Shader(stage.GetPrimAtPath("/World/Looks/Red/Surface")).CreateInput(name, kind).Set(value)
+
+
+def subset(stage: Usd.Stage) -> None:
+    mesh = add_card(stage, "/World/Pair", 0.5, 1.0)
+    mesh.GetFaceVertexCountsAttr().Set([3, 3])
+    mesh.GetFaceVertexIndicesAttr().Set([0, 1, 2, 0, 2, 3])
+    UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).CreateMaterialBindSubset("Part", [0])
+    for number in (1, 2):
+        material(stage, f"/World/Look{number}", (0.2 * number, 0.5, 0.5))
+    bind(stage, "/World/Pair/Part", "/World/Look1")
+
+
+def collection(stage: Usd.Stage) -> None:
+    made = Usd.CollectionAPI.Apply(UsdGeom.Scope.Define(stage, "/World/Sets").GetPrim(), "blue")
+    look = UsdShade.Material.Get(stage, "/World/Look1")
+    UsdShade.MaterialBindingAPI.Apply(stage.GetPrimAtPath("/World")).Bind(made, look)
+
+
+def collected(stage: Usd.Stage) -> Usd.CollectionAPI:
+    return Usd.CollectionAPI(stage.GetPrimAtPath("/World/Sets"), "blue")
 
 
 def edits() -> Iterator[tuple[str, Any]]:
@@ -135,6 +155,14 @@ def edits() -> Iterator[tuple[str, Any]]:
         ),
     )
     yield "no copy", lambda s: s.RemovePrim("/World/Copy1")
+    yield "mesh of two materials", subset
+    yield "faces of a subset", lambda s: UsdGeom.Subset.Get(s, "/World/Pair/Part").GetIndicesAttr().Set([1])
+    yield "material of a subset", lambda s: bind(s, "/World/Pair/Part", "/World/Look2")
+    yield "no subset", lambda s: s.RemovePrim("/World/Pair/Part")
+    yield "collection", collection
+    yield "collect", lambda s: collected(s).GetIncludesRel().SetTargets(["/World/Ball"])
+    yield "leave out", lambda s: collected(s).CreateExcludesRel().SetTargets(["/World/Ball"])
+    yield "collect again", lambda s: collected(s).CreateExcludesRel().SetTargets([])
     yield "another camera", lambda s: add_camera(s, "/World/Aside", distance=14.0)
 
 
@@ -253,6 +281,26 @@ def test_a_live_picture_is_the_picture_of_the_scene() -> None:
     UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((-1, 0.5, 0))
     check("a place again")
     assert len(set(means)) == len(means)
+
+
+def test_a_threshold_that_changes_cuts_the_mask_anew(tmp_path: Path) -> None:
+    """The mask is an image: of its four pixels one is cut out, then three."""
+    stage = a_stage()
+    for name in ("Ball", "Beads", "Copy0", "Copy1"):
+        stage.RemovePrim(f"/World/{name}")
+    input_of(stage, "opacityThreshold", Sdf.ValueTypeNames.Float, 0.2)
+    greys = [(value, value, value) for value in (0, 100, 150, 255)]
+    mask = write_image(tmp_path / "mask.png", [greys[:2], greys[2:]])
+    image = add_texture(stage, "/World/Looks/Red", "opacity", mask, "r")
+    image.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("raw")
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    covered = []
+    for threshold in (0.2, 0.8):
+        input_of(stage, "opacityThreshold", Sdf.ValueTypeNames.Float, threshold)
+        _, picture = live.updated(update(stage))
+        picture.render_pass(4)
+        covered.append(float(picture.pixels()[..., 3].mean()))
+    assert covered[0] > 1.8 * covered[1] > 0.0
 
 
 def test_values_change_in_place_and_places_do_not() -> None:

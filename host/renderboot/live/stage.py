@@ -15,6 +15,9 @@ from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
 from .state import LayerText, Update
 
+_LINKS = ("collection:lightLink:", "collection:shadowLink:", "collection:filterLink:")
+"""Collections that bind no materials."""
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -128,6 +131,11 @@ class LiveStage:
     def _note(self, path: Sdf.Path) -> None:
         prim = path.GetPrimPath()
         if prim == Sdf.Path.absoluteRootPath or prim.pathString.startswith("/__Prototype"):
+            self._everything = True
+        elif (
+            path.IsPropertyPath() and path.name.startswith("collection:") and not path.name.startswith(_LINKS)
+        ):
+            # A collection may bind materials to prims anywhere.
             self._everything = True
         else:
             self._prims.add(prim)

@@ -88,7 +88,7 @@ class KeptMeshes:
         return not any(path.HasPrefix(each) or each.HasPrefix(path) for each in self._changed)
 
     def forget_changed(self, stage: Usd.Stage) -> None:
-        """Forget what the changed prims decide: themselves, those below them, and users of their material."""
+        """Forget what the changed prims decide: those above and below them, and users of their material."""
         self._first_parts = self._first_parts or len(self.parts)
         looks = {
             mesh.material.path
@@ -112,6 +112,7 @@ class KeptMeshes:
         self._entries = {
             key: entry
             for key, entry in self._entries.items()
-            if not any(entry.path.HasPrefix(prefix) for prefix in prefixes)
+            # What is below a mesh may be its material subset.
+            if not any(entry.path.HasPrefix(each) or each.HasPrefix(entry.path) for each in prefixes)
             and not any(mesh.material.path in changed_looks for mesh in entry.meshes)
         }

@@ -239,7 +239,9 @@ def _has_same_images(one: Mesh, other: Mesh) -> bool:
         for mesh in (one, other)
     ]
     is_same_normal = one.material.normal == other.material.normal
-    return images[0] == images[1] and is_same_normal and extent_of(one) == extent_of(other)
+    # An opacity threshold is in the pixels of its mask.
+    is_same_mask = one.material.opacity_threshold == other.material.opacity_threshold
+    return images[0] == images[1] and is_same_normal and is_same_mask and extent_of(one) == extent_of(other)
 
 
 def _attribute(primvar: Primvar) -> str:
