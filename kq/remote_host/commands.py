@@ -105,9 +105,11 @@ def _start_session(config: AgentConfig, options: argparse.Namespace) -> int:
     folder = HostFolder.of(config.connection.session)
     living = folder.read_running()
     if living is not None:
-        folder.write_wanted(max(options.agents, living.wanted))
+        left = living.wanted - living.ended
+        wanted = living.wanted + max(options.agents - left, 0)
+        folder.write_wanted(wanted)
         folder.write_connection(config)
-        _print_agents(_wait_for(folder, max(options.agents, living.wanted)), already=True)
+        _print_agents(_wait_for(folder, max(options.agents, left), wanted), already=True)
         return 0
     if folder.path.exists():
         # The supervisor was killed or the machine switched off: end the processes that are left.
@@ -118,7 +120,7 @@ def _start_session(config: AgentConfig, options: argparse.Namespace) -> int:
         marked = {**os.environ, "KQ_REMOTE": folder.mark}
         # The supervisor must outlive the SSH session that starts it.
         child = process.spawn_service(arguments, environment=marked, leaves_job=True)
-        supervised = _wait_for(folder, options.agents, child)
+        supervised = _wait_for(folder, options.agents, options.agents, child)
     except BaseException:
         folder.end(1.0)
         raise
@@ -194,12 +196,21 @@ def _log_of(folder: HostFolder) -> Path:
     return base_folder() / "logs" / f"supervisor-{folder.path.name}.log"
 
 
-def _wait_for(folder: HostFolder, agents: int, child: process.Child | None = None) -> SupervisorRecord:
-    """Wait until the supervisor has started its Agents. Raises RemoteFailed when it fails or takes 15 s."""
+def _wait_for(
+    folder: HostFolder, agents: int, wanted: int, child: process.Child | None = None
+) -> SupervisorRecord:
+    """Wait until the supervisor has started its Agents. Raises RemoteFailed when it fails or takes 15 s.
+
+    Args:
+        agents: how many are to run.
+        wanted: for how many it was asked since its start.
+        child: its process, if it was started just now.
+    """
     until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until:
         supervised = folder.read_running()
-        if supervised is not None and (len(supervised.agents) >= agents or supervised.problem):
+        is_new = supervised is not None and supervised.wanted >= wanted  # else its problem is an earlier one
+        if supervised is not None and is_new and (len(supervised.agents) >= agents or supervised.problem):
             if supervised.problem and not supervised.agents:
                 raise RemoteFailed(supervised.problem)
             return supervised

@@ -34,6 +34,8 @@ class SupervisorRecord(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     started: float
     wanted: int = 0
+    """How many Agents it was asked for, one after the other; `ended` of them have ended for good."""
+    ended: int = 0
     agents: tuple[tuple[str, int, float], ...] = ()
     """Id, pid and start time of each Agent."""
     data_root: str = ""

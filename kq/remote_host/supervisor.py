@@ -94,6 +94,8 @@ class Supervisor:
         self._data_root = data_root
         self._shared = shared
         self._slots: list[_Slot] = []
+        self._granted = 0
+        """How many Agents were asked for since the start; one that ended for good may be asked for again."""
         self._next_id = 1
         # Ids are never reused: late messages about earlier Agents of this label must not reach later ones.
         self._run = "".join(secrets.choice(_LETTERS) for _ in range(4))
@@ -140,8 +142,8 @@ class Supervisor:
         if not self._ending and not self._folder.connection.exists():
             self._begin_end("its connection file was removed, as StopAgents does", now)
         wanted = self._folder.read_wanted()
-        while not self._ending and len(self._slots) < wanted:
-            self._slots.append(_Slot(len(self._slots)))
+        while not self._ending and self._granted < wanted:
+            self._add_slot()
         for slot in self._slots:
             self._look_after(slot, now)
         self._sweep()
@@ -152,6 +154,13 @@ class Supervisor:
         if all(slot.over for slot in self._slots):
             self._begin_end("no Agent is left", now)
         return False
+
+    def _add_slot(self) -> None:
+        """Add a slot, or start that of an Agent again which has ended for good."""
+        self._granted += 1
+        self._problem = ""
+        number = next((slot.number for slot in self._slots if slot.over), len(self._slots))
+        self._slots[number : number + 1] = [_Slot(number)]
 
     def _begin_end(self, why: str, now: float) -> None:
         log_line(f"ending: {why}")
@@ -269,7 +278,8 @@ class Supervisor:
             label=self._config.host_label,
             pid=self._own.pid,
             started=self._own.start_time,
-            wanted=len(self._slots),
+            wanted=self._granted,
+            ended=self._granted - sum(not slot.over for slot in self._slots),
             agents=tuple(
                 (slot.agent.id, *slot.agent.child.id) for slot in self._slots if slot.agent is not None
             ),

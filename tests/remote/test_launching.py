@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -153,6 +154,23 @@ def test_a_restarted_agent_comes_back(
     until(lambda: not any(machine.processes().values()), "the last one to end, and its supervisor with it")
     until(lambda: not remote_agents(queue), "the queue to know no remote Agent")
     queue.client.resume_agents(local).result(60)
+    assert launcher.stop(machine.target(), reports).ok, reports.text()
+
+
+def test_an_agent_that_was_ended_can_be_launched_again(
+    queue: LiveQueue, machine: RemoteMachine, launcher: RemoteLauncher
+) -> None:
+    """While another one of its machine runs on."""
+    reports = Reports()
+    assert launcher.start(machine.target(num_agents=2), reports).ok, reports.text()
+    ended, kept = remote_agents(queue)
+    queue.client.end_agents([ended]).result(60)
+    until(lambda: remote_agents(queue) == [kept], "the queue to know one remote Agent")
+    (record,) = machine.state.glob("sessions/*/supervisor.json")
+    until(lambda: len(json.loads(record.read_text())["agents"]) == 1, "its supervisor to note that")
+    assert launcher.start(machine.target(num_agents=2), reports).ok, reports.text()
+    assert len(remote_agents(queue)) == len(machine.processes()["agent"]) == 2
+    assert kept in remote_agents(queue)
     assert launcher.stop(machine.target(), reports).ok, reports.text()
 
 
