@@ -10,7 +10,7 @@ from pxr import Gf, Sdf, UsdGeom, UsdLux, UsdRender
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.scene import DistantLight, DomeLight, PointLight, RectLight, SphereLight, SpotLight
-from tests.renderboot.stages import add_camera, add_sphere, new_stage, places, read
+from tests.renderboot.stages import add_camera, add_sphere, draw, new_stage, places, read
 
 
 def test_intensity_exposure_and_colour_multiply() -> None:
@@ -65,6 +65,38 @@ def test_a_sun_gives_the_irradiance_of_its_disk() -> None:
     assert read(stage)[0].root.lights[0].irradiance[0] == pytest.approx(50000)
 
 
+def test_lights_that_are_off_leave_the_scene_dark() -> None:
+    """Without intensity, or hidden alone or with what is above: only a stage without lights gets a dome."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    assert isinstance(read(stage)[0].root.lights[0], DomeLight)
+    group = UsdGeom.Xform.Define(stage, "/World/Lights")
+    light = UsdLux.SphereLight.Define(stage, "/World/Lights/Lamp")
+    light.CreateIntensityAttr(0.0)
+    assert read(stage)[0].root.lights == []
+    light.GetIntensityAttr().Set(2.0)
+    for each in (light, group):
+        UsdGeom.Imageable(each).MakeInvisible()
+        scene, said = read(stage)
+        assert scene.root.lights == []
+        assert "All lights are off" in said
+        UsdGeom.Imageable(each).MakeVisible()
+    assert isinstance(read(stage)[0].root.lights[0], SphereLight)
+    light.GetIntensityAttr().Set(0.0)
+    assert not draw(stage, samples=1, width=8, height=8)[..., :3].any()
+
+
+def test_what_is_below_a_camera_moves_with_it() -> None:
+    """A light and a card."""
+    stage = new_stage()
+    camera = add_camera(stage, distance=10.0).GetPath()
+    UsdLux.RectLight.Define(stage, camera.AppendChild("Key"))
+    add_sphere(stage, str(camera.AppendChild("Card")), (0.0, 0.0, -3.0))
+    root = read(stage)[0].root
+    assert [light.transform[2, 3] for light in root.lights] == [10.0]
+    assert [mesh.transform[2, 3] for mesh in root.meshes] == [7.0]
+
+
 def test_points_and_spots() -> None:
     """treatAsPoint makes a point, a cone a spot, and the log says what that costs."""
     stage = new_stage()
@@ -76,6 +108,11 @@ def test_points_and_spots() -> None:
     point = read(stage)[0].root.lights[0]
     assert isinstance(point, PointLight)
     assert point.intensity[0] == pytest.approx(4 * math.pi, rel=0.02)
+    card = UsdLux.RectLight.Define(stage, "/World/Card")
+    card.CreateTextureFileAttr("slide.png")
+    UsdLux.ShapingAPI.Apply(card.GetPrim()).CreateShapingConeAngleAttr(30.0)
+    assert "The texture of a light with a cone is not rendered: /World/Card" in read(stage)[1]
+    stage.RemovePrim("/World/Card")
     UsdLux.ShapingAPI.Apply(light.GetPrim()).CreateShapingConeAngleAttr(30.0)
     scene, said = read(stage)
     assert isinstance(scene.root.lights[0], SpotLight)
@@ -84,15 +121,15 @@ def test_points_and_spots() -> None:
 
 
 def test_lights_that_are_hidden_or_dark_do_not_shine() -> None:
-    """Then the scene has no light, and gets its dome."""
+    """Nor does a dome, as on a stage without lights."""
     stage = new_stage()
     add_sphere(stage, "/World/Ball")
     UsdLux.RectLight.Define(stage, "/World/Off").CreateVisibilityAttr(UsdGeom.Tokens.invisible)
     UsdLux.RectLight.Define(stage, "/World/Dark").CreateIntensityAttr(0.0)
     scene, said = read(stage)
-    assert [type(light) for light in scene.root.lights] == [DomeLight]
+    assert scene.root.lights == []
     assert places(said) == ["/World/Dark"]
-    assert len(said.splitlines()) == 3  # the camera that was made, and the dome
+    assert len(said.splitlines()) == 3  # the camera that was made, and the darkness
 
 
 def test_unknown_lights_and_filters_are_named() -> None:

@@ -50,6 +50,12 @@ class LightReader:
             "DomeLight": self._dome,
             "DomeLight_1": self._dome,
         }
+        self.has_dark_light = False
+        """Whether a light without intensity was read."""
+
+    def is_known(self, prim: Usd.Prim) -> bool:
+        """Whether the prim is a light of a kind that can be rendered."""
+        return str(prim.GetTypeName()) in self._kinds
 
     def light(self, prim: Usd.Prim, transform: Matrix) -> Light | None:
         """The light, or None when its kind cannot be rendered or it gives no light.
@@ -72,6 +78,7 @@ class LightReader:
             )
             return None
         if max(emission) <= 0.0:
+            self.has_dark_light = True
             self._diagnostics.note("A light with no intensity gives no light", path)
             return None
         light = read(prim, transform, emission)
@@ -140,6 +147,8 @@ class LightReader:
             return None
         cone = self._cone(prim)
         if cone:
+            if get(light.GetTextureFileAttr(), self._time, None):
+                self._diagnostics.warn("The texture of a light with a cone is not rendered", path)
             return self._spot(path, transform, _times(radiance, area), cone)
         texture = self._texture(prim, light.GetTextureFileAttr(), wrap_u=False)
         return RectLight(path, transform, radiance, width, height, texture)

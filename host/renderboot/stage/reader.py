@@ -73,9 +73,6 @@ def read_stage(
     if kept:
         kept.last = reading
     root, (camera, picture) = reading.root, reading.view
-    if not _has_light(root):
-        diagnostics.note("No light on the stage: a soft dome was added")
-        root.lights.append(_soft_dome(up_is_z=_is_z_up(stage)))
     source = read_origin(stage.GetRootLayer()).scene
     return Scene(root, camera, picture, reading.bounds, frame, source)
 
@@ -100,6 +97,13 @@ def _whole_reading(
         raise RenderBootError(
             f"There is nothing to render in '{arguments.stage}': {_reason(walk, settings)}."
         )
+    if not _has_light(root):
+        # A dome would be brighter than a light that fades in from zero.
+        if walk.has_dark_light:
+            diagnostics.note("All lights are off: the scene is dark")
+        else:
+            diagnostics.note("No light on the stage: a soft dome was added")
+            root.lights.append(_soft_dome(up_is_z=_is_z_up(stage)))
     return Reading(settings, root, bounds, walk.cameras)
 
 

@@ -27,7 +27,7 @@ from .primvars import PrimvarReader
 from .values import WrongTypeError, get, matrix_of
 
 _PURPOSES = ("", *UsdGeom.Imageable.GetOrderedPurposeTokens())
-_UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Camera, UsdGeom.Subset)
+_UNSEEN = (UsdShade.Material, UsdShade.Shader, UsdShade.NodeGraph, UsdGeom.Subset)
 
 
 MAX_PRIMS = 4_000_000
@@ -63,6 +63,7 @@ class StageWalk:
         self.prims_seen = 0
         self.skipped: dict[str, int] = {}
         """Number of prims that cannot be rendered, by type."""
+        self._hidden: list[Usd.Prim] = []
 
     def walk(self) -> Group:
         """Return everything on the stage that is rendered, in world space."""
@@ -70,6 +71,15 @@ class StageWalk:
         place = Place(np.eye(4), UsdGeom.Imageable.PurposeInfo())
         self.visit(self._stage.GetPseudoRoot().GetChildren(), place, root)
         return root
+
+    @property
+    def has_dark_light(self) -> bool:
+        """Whether a light was found that is hidden or has no intensity."""
+        return self._lights.has_dark_light or any(
+            self._lights.is_known(prim)
+            for hidden in self._hidden
+            for prim in Usd.PrimRange(hidden, Usd.TraverseInstanceProxies())
+        )
 
     def visit(
         self,
@@ -118,9 +128,11 @@ class StageWalk:
                 f"The stage has more than {MAX_PRIMS:,} prims: use instances, or fewer of them"
             )
         if any(prim.IsA(kind) for kind in _UNSEEN):
-            if prim.IsA(UsdGeom.Camera):
-                self.cameras.append(prim)
             return None
+        if prim.IsA(UsdGeom.Camera):
+            self.cameras.append(prim)
+            # What is below it moves with it: a light, a card.
+            return self.place(prim, above) if prim.GetAllChildren() else None
         place = self.place(prim, above)
         if place is None:
             return None
@@ -142,6 +154,7 @@ class StageWalk:
         if not imageable:
             return above
         if get(imageable.GetVisibilityAttr(), self._time, "inherited") == UsdGeom.Tokens.invisible:
+            self._hidden.append(prim)
             return None
         matrix = self._matrix(prim, above.matrix)
         if not np.isfinite(matrix).all():
