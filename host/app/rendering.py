@@ -40,7 +40,7 @@ _POLL_ENDED_MS = 1000
 """Ended renders are polled, too: one that is started again in the farm's tab updates its picture again."""
 
 _FOLLOWED = 100
-"""Number of latest renders that are polled, to bound the cost of a poll."""
+"""Number of latest renders in each poll, and of earlier unfinished ones, which take turns: a poll is short."""
 
 _MAX_RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
@@ -77,7 +77,11 @@ class RenderSession(QObject):
         self._frames_dialog: SequenceDialog | None = None
         self._poll = QTimer(self)
         self._poll.timeout.connect(self._on_poll)
+        self._turn = 0
+        """Sequence ID of the last earlier render that was polled; the next poll begins after it."""
         self._worker = Worker("render-submission")
+        # Another one: the reason of a failure does not wait for scenes to be prepared.
+        self._reasons = Worker("failure-reasons")
 
     @property
     def renders(self) -> tuple[Render, ...]:
@@ -98,7 +102,7 @@ class RenderSession(QObject):
         try:
             values = values_of(scene.project.variables)
             output = at_home(str(Evaluator(scene.graph, scene.frame).value(found, "output", values)))
-        except SceneError as error:
+        except (SceneError, SubmissionError) as error:
             self.message_posted.emit(f"{node} was not submitted: {error}")
             _log.error("%s", error)
             return
@@ -218,9 +222,10 @@ class RenderSession(QObject):
         return render
 
     def close(self) -> None:
-        """Stop polling and the worker thread, for up to 2 s. Close the cook process first. Jobs continue."""
+        """Stop polling and the threads, 2 s each at most. Close the cook process first. Jobs continue."""
         self._poll.stop()
         self._worker.close(_JOIN_S)
+        self._reasons.close(_JOIN_S)
 
     def _take_down(self, render: Render, project: Project) -> Submission:
         node = project.graph.find(render.node)
@@ -316,6 +321,12 @@ class RenderSession(QObject):
 
     def _on_poll(self) -> None:
         followed = [render for render in self._renders[-_FOLLOWED:] if render.job_id]
+        earlier = [render for render in self._renders[:-_FOLLOWED] if render.job_id and not render.ended]
+        # Sequence IDs ascend: those after the last turn come first.
+        earlier.sort(key=lambda render: render.sequence_id <= self._turn)
+        if earlier := earlier[:_FOLLOWED]:
+            self._turn = earlier[-1].sequence_id
+        followed += earlier
         for render in followed:
             self._follow(render)
         if any(not render.ended for render in followed):
@@ -349,7 +360,7 @@ class RenderSession(QObject):
         render.phase = phase
         if phase is Phase.FAILED:
             log = render.log_file
-            self._worker.put(lambda: self._find_reason(render, log))
+            self._reasons.put(lambda: self._find_reason(render, log))
         else:
             self.message_posted.emit(f"{render.method.label} of {render.node}: {phase.value.lower()}.")
             self.render_changed.emit(render)
@@ -378,7 +389,7 @@ class RenderSession(QObject):
         render.ended_at = time.monotonic()
 
     def _find_reason(self, render: Render, log_file: str | None) -> None:
-        """Read why a render failed from its log; report it on Qt's thread. Runs on the worker thread."""
+        """Read why a render failed from its log; report it on Qt's thread. Runs on the thread for reasons."""
         reason = failure_reason.reason(log_file)
         self._hand_over(lambda: self._tell_reason(render, reason))
 
