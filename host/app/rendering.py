@@ -102,7 +102,7 @@ class RenderSession(QObject):
         try:
             values = values_of(scene.project.variables)
             output = at_home(str(Evaluator(scene.graph, scene.frame).value(found, "output", values)))
-        except (SceneError, SubmissionError) as error:
+        except SceneError as error:
             self.message_posted.emit(f"{node} was not submitted: {error}")
             _log.error("%s", error)
             return

@@ -82,12 +82,12 @@ class Prepared:
 
 
 def at_home(output: str) -> str:
-    """Return the path with a leading `~` replaced by the user's home folder. Raises SubmissionError."""
+    """Return the path with a leading `~` replaced by the user's home folder. Raises SceneError."""
     try:
         return str(Path(output).expanduser()) if output.startswith("~") else output
     except RuntimeError:
         user = Path(output).parts[0]
-        raise SubmissionError(f"Output {output}: there is no home folder {user} on this machine.") from None
+        raise SceneError(f"Output {output}: there is no home folder {user} on this machine.") from None
 
 
 def prepare(submission: Submission, cook: CookClient) -> Prepared:
