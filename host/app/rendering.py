@@ -40,7 +40,7 @@ _POLL_ENDED_MS = 1000
 """Ended renders are polled, too: one that is started again in the farm's tab updates its picture again."""
 
 _FOLLOWED = 100
-"""Number of latest renders in each poll, and of earlier unfinished ones, which take turns: a poll is short."""
+"""Number of latest renders in each poll, and of earlier unfinished ones, which take turns."""
 
 _MAX_RESTARTS = 3
 _RESTART_WINDOW_S = 60.0
