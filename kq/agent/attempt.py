@@ -112,8 +112,7 @@ class Attempt:
         """The number of commands that exited plus that of the processes killed. A standby process that
         was dropped and its descendants do not count."""
         self._processes_at_stop: frozenset[process.ProcessId] = frozenset()
-        """The processes that ran when the attempt was asked to stop, so that those which exit by
-        themselves are counted, too."""
+        """The processes that ran when it was asked to stop: those that exit by themselves count, too."""
 
     @property
     def memory(self) -> int | None:
@@ -197,8 +196,7 @@ class Attempt:
     def step(self, now: float) -> bool:
         """Do what is due at `now`, in monotonic seconds.
 
-        Returns whether progress, picture or warnings in `update` changed. When it sets `ending`, it
-        returns False even if they did.
+        Returns whether progress, picture or warnings in `update` changed; False when it sets `ending`.
         """
         if self.ending is not None:
             return False
@@ -232,6 +230,17 @@ class Attempt:
         Empty also if its path is not valid UTF-8, which a message requires.
         """
         return absolute_picture(self.update.picture, self.order)
+
+    def close(self) -> None:
+        """Close the log and the handles of ended processes, also after an error that kept it from its end."""
+        for child in filter(None, (self.child, self._ended_child)):
+            child.close()
+        self.child = self._ended_child = None
+        if self._reader is not None:
+            self._reader.close()
+        if self._log_fd >= 0:
+            os.close(self._log_fd)
+            self._log_fd = -1
 
     # --- Events ---
 
@@ -312,8 +321,7 @@ class Attempt:
         elif isinstance(action, a.Note):
             write_note(self._log_fd, f"error: {action.text}" if action.is_error else action.text)
         elif isinstance(action, a.DropStandby):
-            # Ends all descendants of this Agent's process. No command runs yet, so they all belong to the
-            # standby process.
+            # No command runs yet: all descendants of this process belong to the standby process.
             process.end_strays(timeout_s=_DROP_TIMEOUT_S)
             if self.child is not None:
                 self.child.poll()
@@ -394,15 +402,11 @@ class Attempt:
 
     def _conclude(self) -> None:
         """Read the rest of the log, close it, set `ending`, and have the next standby process prepared."""
-        self._close_ended_child()
         if self._reader is not None or log_size(self._log_fd):
             if self._reader is None:
                 self._reader = OutputReader(self.order.log_file, self._patterns())
             self.update = self._reader.finish()
-            self._reader.close()
-        if self._log_fd >= 0:
-            os.close(self._log_fd)
-            self._log_fd = -1
+        self.close()
         machine, update = self._machine, self.update
         assert machine.outcome is not None
         reason = machine.reason

@@ -5,13 +5,15 @@ Each heartbeat reports the task that it runs. When none is answered for the leng
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -35,6 +37,7 @@ _REGISTER_AGAIN_S = 5.0
 _NOT_INHERITED = ("KQ_ROLE", "PWD", "OLDPWD")
 """Variables of an Agent that its renders must not inherit: the mark of kq's own processes, and folders."""
 _log = logging.getLogger("kq.agent")
+T = TypeVar("T")
 
 
 class Agent:
@@ -185,8 +188,7 @@ class Agent:
         if not self._leaving:
             _log.warning("ending: %s", reason)
             self._leaving, self._exit_code = reason, exit_code
-        if self._attempt is not None:
-            self._attempt.request_stop(0.0, reason=reason)
+        self._request_stop(0.0, reason)
 
     # --- Messages ---
 
@@ -222,12 +224,12 @@ class Agent:
                 self._on_acknowledge(order)
             elif isinstance(order, m.EndOrder):
                 self._on_end(order)
-            elif self._remote is not None:
-                self._remote.take(order)
+            elif (remote := self._remote) is not None:
+                self._guarded(remote.id, functools.partial(remote.take, order))
         for sent in self._wire.broadcasts(ready):
             if isinstance(sent, m.StopOrder):
                 if self._attempt is not None and self._attempt.id == sent.attempt:
-                    self._attempt.request_stop(sent.grace_s)
+                    self._request_stop(sent.grace_s)
             elif isinstance(sent, m.EndOrder):
                 self._on_end(sent)
             elif isinstance(sent, m.RegisterAgainOrder):
@@ -252,6 +254,11 @@ class Agent:
         marks = {"KQ_JOB": job, "KQ_TASK": task, "KQ_ATTEMPT": number}
         inherited = {key: value for key, value in self._environment.items() if key not in order.unset}
         environment = {**inherited, **marks}
+        _log.debug("starts", extra={"job": job, "attempt": order.attempt})
+        self._guarded(order.attempt, lambda: self._start_attempt(order, environment))
+        self._watch_attempt()
+
+    def _start_attempt(self, order: m.AssignOrder, environment: dict[str, str]) -> None:
         if self._site is None:
             self._attempt = Attempt(order, environment, self.id, self._standby, self.config.min_free_bytes)
         else:
@@ -262,9 +269,7 @@ class Agent:
                 self.config.min_free_bytes,
             )  # fmt: skip
             self._attempt = self._remote
-        _log.debug("starts", extra={"job": job, "attempt": order.attempt})
         self._attempt.start()
-        self._watch_attempt()
 
     def _on_acknowledge(self, order: m.AcknowledgeOrder) -> None:
         now = time.monotonic()
@@ -281,9 +286,7 @@ class Agent:
         attempt = self._attempt
         # Orders arrive in sequence, so a reply received after the assignment takes it into account.
         if attempt is not None and (order.stop or attempt.id != order.desired):
-            attempt.request_stop(
-                order.grace_s, reason="" if order.stop else "no longer assigned by the queue"
-            )
+            self._request_stop(order.grace_s, "" if order.stop else "no longer assigned by the queue")
 
     def _on_end(self, order: m.EndOrder) -> None:
         if not self._leaving:
@@ -292,8 +295,7 @@ class Agent:
                 order.reason,
                 (AgentExit.RESTART if order.restart else AgentExit.ENDED),
             )
-        if self._attempt is not None:
-            self._attempt.request_stop(order.grace_s, reason=order.reason)
+        self._request_stop(order.grace_s, order.reason)
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._leaving = self._leaving or "the Agent was stopped"
@@ -306,8 +308,8 @@ class Agent:
 
     def _drain_wake(self) -> None:
         self._wake.drain()
-        if self._leaving and self._attempt is not None:
-            self._attempt.request_stop(2.0, reason=self._leaving)
+        if self._leaving:
+            self._request_stop(2.0, self._leaving)
 
     # --- The attempt ---
 
@@ -315,11 +317,8 @@ class Agent:
         attempt = self._attempt
         if attempt is None:
             return
-        try:
-            is_update = attempt.step(time.monotonic())
-        except Exception as error:  # noqa: BLE001  # an Agent must survive any error of one render
-            _log.exception("attempt %s failed in the Agent: %s", attempt.id, "; ".join(attempt.story))
-            self._abandon(attempt, f"internal error of the Agent: {type(error).__name__}: {error}")
+        is_update = self._guarded(attempt.id, lambda: attempt.step(time.monotonic()))
+        if is_update is None:
             return
         if is_update:
             update = attempt.update
@@ -342,19 +341,37 @@ class Agent:
             self._unacknowledged[attempt.id] = attempt.ending
             self._wire.send_update(attempt.ending)
 
-    def _abandon(self, attempt: Attempt | RemoteAttempt, reason: str) -> None:
+    def _request_stop(self, grace_s: float, reason: str = "") -> None:
+        attempt = self._attempt
+        if attempt is not None:
+            self._guarded(attempt.id, lambda: attempt.request_stop(grace_s, reason=reason))
+
+    def _guarded(self, attempt_id: str, action: Callable[[], T]) -> T | None:
+        """Do something of an attempt. An error that it does not handle fails the attempt alone: None then."""
+        try:
+            return action()
+        except Exception as error:  # noqa: BLE001  # an Agent must survive any error of one render
+            story = self._attempt.story if self._attempt is not None else ()
+            _log.exception("attempt %s failed in the Agent: %s", attempt_id, "; ".join(story))
+            self._abandon(attempt_id, f"internal error of the Agent: {type(error).__name__}: {error}")
+            return None
+
+    def _abandon(self, attempt_id: str, reason: str) -> None:
         """End all processes of an attempt whose own steps fail, and report it as failed."""
         gone = process.end_strays()
-        self._attempt = self._remote = None
+        attempt, self._attempt, self._remote = self._attempt, None, None
         self._watch_attempt()
+        if attempt is not None:
+            with contextlib.suppress(OSError):
+                attempt.close()
         ending = m.AttemptEnding(
             agent=self.id,
-            attempt=attempt.id,
+            attempt=attempt_id,
             outcome=Outcome.FAILED,
             reason=reason.encode("utf-8", "replace").decode()[:2000],
             processes_gone=gone.processes,
         )
-        self._unacknowledged[attempt.id] = ending
+        self._unacknowledged[attempt_id] = ending
         self._wire.send_update(ending)
 
     def _log_ending(self, ending: m.AttemptEnding, level: int) -> None:

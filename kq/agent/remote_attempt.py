@@ -193,6 +193,13 @@ class RemoteAttempt:
             self._handle(r.Failed(_words(error, "the render's files cannot be stored here")))
         return False
 
+    def close(self) -> None:
+        """Close all that is open, as `Attempt.close`. Its files are removed with the Agents' folder."""
+        if self._inner is not None:
+            self._inner.close()
+        for each in (self._fetch, self._log, self._files):
+            each.close()
+
     # --- Events ---
 
     def _handle(self, event: msgspec.Struct) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,21 +33,37 @@ def test_a_picture_path_that_is_not_utf8_ends_no_agent(queue: LiveQueue) -> None
     assert (record.state, record.attempts, record.picture) == ("Completed", 1, "")
 
 
-def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its processes are ended, its end is reported, and the Agent is free again."""
-    ended: list[bool] = []
-    monkeypatch.setattr("kq.process.end_strays", lambda: ended.append(True) or SimpleNamespace(processes=3))
+ORDER: Any = SimpleNamespace(number=1, attempt="j/0/1", unset=())
+FAILING: dict[str, Callable[[Any], object]] = {
+    "step": lambda agent: agent._step_attempt(),
+    "request_stop": lambda agent: agent._request_stop(0.0),
+    "start": lambda agent: agent._on_assign(ORDER),
+    "made": lambda agent: agent._on_assign(ORDER),
+}
 
-    def step(_now: float) -> bool:
+
+@pytest.mark.parametrize("name", FAILING)
+def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Its processes are ended, its files closed, its end is reported, and the Agent is free again."""
+    done: list[str] = []
+    monkeypatch.setattr("kq.process.end_strays", lambda: done.append("ended") or SimpleNamespace(processes=3))
+
+    def fail(*_given: object, **_named: object) -> bool:
         raise ValueError("an \udcff")
 
+    attempt = SimpleNamespace(id="j/0/1", story=[], wake_fd=None, close=lambda: done.append("closed"))
+    setattr(attempt, name, fail)
+    monkeypatch.setattr("kq.agent.program.Attempt", fail if name == "made" else lambda *_: attempt)
     sent: list[m.AttemptEnding] = []
     agent: Any = Agent.__new__(Agent)
     agent.id, agent._unacknowledged, agent._attempt_fd = "a1", {}, None
+    agent._site = agent._standby = agent._remote = None
+    agent._environment, agent._assign_number, agent._leaving, agent._last_attempt = {}, 0, "", ""
+    agent.config, agent._lease_from = SimpleNamespace(lease_s=60, min_free_bytes=0), math.inf
     agent._wire = SimpleNamespace(send_update=sent.append)
-    agent._attempt = SimpleNamespace(id="j/0/1", step=step, story=[], wake_fd=None)
-    agent._step_attempt()
-    assert agent._attempt is None and ended
+    agent._attempt = attempt if name in ("step", "request_stop") else None
+    FAILING[name](agent)
+    assert agent._attempt is None and done == (["ended"] if name == "made" else ["ended", "closed"])
     (ending,) = sent
     assert (ending.attempt, ending.outcome, ending.processes_gone) == ("j/0/1", "failed", 3)
     assert "ValueError" in ending.reason
