@@ -122,8 +122,8 @@ class CurveReader:
 
     def _width_values(self, prim: Usd.Prim) -> Values | None:
         primvar = self._primvars.values(prim, "widths", 1)
-        if primvar is not None and len(primvar.array):
-            return primvar
+        if primvar is not None:
+            return _listed(primvar)
         attribute = prim.GetAttribute("widths")
         array = np.asarray(get(attribute, self._time, []), np.float32)
         interpolation = str(attribute.GetMetadata("interpolation") or "vertex") if attribute else "vertex"
@@ -179,8 +179,7 @@ class CurveReader:
             return None
         starts = np.cumsum(counts) - counts
         widths = self._width_values(prim)
-        normals = np.asarray(get(curves.GetNormalsAttr(), self._time, []), np.float64).reshape(-1, 3)
-        facing = normals if len(normals) == len(points) and np.isfinite(normals).all() else None
+        facing = self._facing(prim, counts)
         parts: list[_Made] = []
         sides = 6 if len(points) <= _MAX_SAMPLES // 6 else 3
         for members, weights, control in self._bundles(prim, kind, points, counts, starts):
@@ -190,6 +189,26 @@ class CurveReader:
             across = None if facing is None else np.einsum("mn,knd->kmd", weights, facing[numbers])
             parts.append(_tubes(lines, radii, across, sides, members, weights, numbers, len(points)))
         return _joined(parts) if parts else None
+
+    def _facing(self, prim: Usd.Prim, counts: Ints) -> Matrix | None:
+        """Return the normal of each control point; None where there are none, or they do not fit."""
+        values = self._primvars.values(prim, "normals", 3)
+        listed = _listed(values) if values else None
+        authored = get(UsdGeom.Curves(prim).GetNormalsAttr(), self._time, [])
+        normals = np.asarray(listed.array if listed else authored, np.float64)
+        if not len(normals):
+            return None
+        rows: Ints | None = None
+        if len(normals) == int(counts.sum()):
+            rows = np.arange(len(normals))
+        elif len(normals) == len(counts):
+            rows = np.repeat(np.arange(len(counts)), counts)
+        elif len(normals) == 1:
+            rows = np.zeros(int(counts.sum()), np.int64)
+        if rows is None or normals.ndim != 2 or normals.shape[1] != 3 or not np.isfinite(normals).all():
+            self._diagnostics.warn("Normals that do not fit the curves: drawn as tubes", str(prim.GetPath()))
+            return None
+        return normals[rows]
 
     def _bundles(
         self, prim: Usd.Prim, kind: str, points: Matrix, counts: Ints, starts: Ints
@@ -355,17 +374,22 @@ def _joined(parts: list[_Made]) -> _Made:
     )
 
 
+def _listed(values: Values) -> Values | None:
+    """Return the primvar without indices; None where one of them is out of range."""
+    if values.indices is None:
+        return values
+    which = values.indices
+    if not len(which) or int(which.min()) < 0 or int(which.max()) >= len(values.array):
+        return None
+    return Values(values.name, values.array[which], None, values.interpolation, values.width)
+
+
 def _spread(values: Values, elements: _Elements, width: int) -> Array | None:
     """Return the primvar's value at each vertex; None when its length does not match."""
-    array = values.array[:, None] if values.array.ndim == 1 else values.array
-    if values.indices is not None:
-        if (
-            not len(values.indices)
-            or int(values.indices.max()) >= len(array)
-            or int(values.indices.min()) < 0
-        ):
-            return None
-        array = array[values.indices]
+    listed = _listed(values)
+    if listed is None:
+        return None
+    array = listed.array[:, None] if listed.array.ndim == 1 else listed.array
     if array.ndim != 2 or array.shape[1] < width:
         return None
     array = np.nan_to_num(array[:, :width], nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
