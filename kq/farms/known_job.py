@@ -242,8 +242,9 @@ class KnownJob:
         attempts = self.attempts.get(task, ())
         last = _attempt_of(view, attempts)
         reason = view.reason
-        if last is not None and last.unseen:
-            reason = f"{view.node} does not see the folder {last.unseen}: write pictures to a file share"
+        ran = None if view.state is TaskState.WAITING else last  # its times are not those of an earlier run
+        if ran is not None and ran.unseen:
+            reason = f"{view.node} does not see the folder {ran.unseen}: write pictures to a file share"
         elif last is not None and last.outcome is Outcome.FAILED and view.state is TaskState.FAILED:
             reason = self._read_end(last).reason or reason
         return TaskRecord(
@@ -253,10 +254,10 @@ class KnownJob:
             label=self.kept.labels[task],
             attempts=len(attempts),
             agent=view.node,
-            started=last.started if last else None,
-            ended=last.ended if last else None,
+            started=ran.started if ran else None,
+            ended=ran.ended if ran else None,
             progress=self._task_progress(task, view),
-            exit_code=last.exit_code if last else None,
+            exit_code=ran.exit_code if ran else None,
             reason=reason,
             log_file=str(self.folder.log_file(task, last.attempt)) if last else "",
             picture=self._read_end(last).picture if last else "",

@@ -67,6 +67,8 @@ def main(argv):
             outcome, code = "failed", EXIT_CANNOT_RUN
         else:
             outcome, code, reason = run(job, task, number, commands, log)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)  # what has been rendered is to have its record
     usage = usage_of_children()
     end = dict(start, ended=time.time(), outcome=outcome, exit_code=code, reason=reason, **usage)
     picture = os.path.join(job.get("cwd", ""), filled_picture(job["picture"], frames))

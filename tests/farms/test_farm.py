@@ -389,6 +389,9 @@ def test_a_folder_for_pictures_that_a_machine_does_not_see(
     with pytest.raises(Refused, match=r"\bn1\b"):
         open_farm().submit(new_job_id(), pictures_job(out)).result(60)
     farm.start(job).result(60)  # who knows better
+    farm.refresh().result(60)
+    (waiting,) = farm.tasks(job, 0, 1)
+    assert "free node" in waiting.reason and (waiting.started, waiting.ended) == (None, None)
     assert engine.run("2", 0) == 0
     farm.refresh().result(60)
     assert state_of(farm, job) is JobState.COMPLETED

@@ -66,6 +66,22 @@ def test_a_failed_command_ends_the_task(tmp_path: Path) -> None:
     assert [folder.log_file(0, number).read_text() for number in (1, 2)] == ["", ""]
 
 
+def test_a_stop_after_the_last_command_loses_no_record(tmp_path: Path) -> None:
+    """As at the engine's time limit: writing the record to a share may take a while."""
+    folder = folder_of(tmp_path, "print('rendered')")
+    code = (
+        "import os, runpy, signal, sys\n"
+        "sys.argv = sys.argv[1:]\n"
+        "replace = os.replace\n"
+        "def stop_and_replace(*paths): os.kill(os.getpid(), signal.SIGTERM); replace(*paths)\n"
+        "os.replace = stop_and_replace\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, str(folder.path / RUNNER.name), "0"]
+    assert subprocess.run(command, stdin=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
+    assert [each.outcome for each in folder.attempts()[0]] == ["completed"]
+
+
 def test_a_program_that_is_missing_is_named(tmp_path: Path) -> None:
     """In the log and in the record."""
     job = FarmJob(new_job_id(), "a job", time.time(), [""])
