@@ -198,6 +198,8 @@ class Light:
 
     path: str
     transform: Matrix
+    is_normalized: bool = field(default=False, kw_only=True)
+    """Whether its radiance is to change with its area, so that it gives as much light at any size."""
 
 
 @dataclass(frozen=True, eq=False)

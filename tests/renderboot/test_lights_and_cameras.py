@@ -9,8 +9,9 @@ import pytest
 from pxr import Gf, Sdf, UsdGeom, UsdLux, UsdRender
 
 from host.renderboot.errors import RenderBootError
+from host.renderboot.light_areas import placed_light
 from host.renderboot.scene import DistantLight, DomeLight, PointLight, RectLight, SphereLight, SpotLight
-from tests.renderboot.stages import add_camera, add_sphere, draw, new_stage, places, read
+from tests.renderboot.stages import add_camera, add_card, add_sphere, draw, new_stage, places, read
 
 
 def test_intensity_exposure_and_colour_multiply() -> None:
@@ -49,6 +50,47 @@ def test_normalize_divides_by_the_area_in_the_world() -> None:
     light.CreateNormalizeAttr(True)
     light.AddScaleOp().Set(Gf.Vec3f(2, 2, 2))
     assert read(stage)[0].root.lights[0].radiance == pytest.approx((2, 2, 2))
+
+
+@pytest.mark.parametrize("kind", ["RectLight", "DiskLight", "SphereLight", "CylinderLight"])
+def test_a_normalized_light_within_an_instance_gives_the_same_light(kind: str) -> None:
+    """Scaled by 2 as an instance or not; one that is not normalized keeps its radiance."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    stage.CreateClassPrim("/Lamp")
+    light = stage.DefinePrim("/Lamp/Bulb", kind)
+    group = UsdGeom.Xform.Define(stage, "/World/Group")
+    group.AddScaleOp().Set(Gf.Vec3f(2, 2, 2))
+    group.GetPrim().GetReferences().AddInternalReference("/Lamp")
+    for is_normalized in (True, False):
+        UsdLux.LightAPI(light).CreateNormalizeAttr(is_normalized)
+        group.GetPrim().SetInstanceable(False)
+        plain = read(stage)[0].root.lights[0]
+        group.GetPrim().SetInstanceable(True)
+        [instances] = read(stage)[0].root.instances
+        inside = placed_light(instances.prototype.lights[0], instances.matrices[0])
+        assert np.allclose(inside.transform, plain.transform)
+        assert inside.radiance == pytest.approx(plain.radiance)
+
+
+def test_a_normalized_light_within_an_instance_is_drawn_so() -> None:
+    """As bright as without the instance, where its radiance would be four times that."""
+    stage = new_stage()
+    add_camera(stage)
+    add_card(stage, "/World/Card", 2.0)
+    stage.CreateClassPrim("/Lamp")
+    light = UsdLux.RectLight.Define(stage, "/Lamp/Bulb")
+    light.CreateIntensityAttr(40.0)
+    light.CreateNormalizeAttr(True)
+    group = UsdGeom.Xform.Define(stage, "/World/Group")
+    group.AddTranslateOp().Set(Gf.Vec3d(0, 0, 4))
+    group.AddScaleOp().Set(Gf.Vec3f(2, 2, 2))
+    group.GetPrim().GetReferences().AddInternalReference("/Lamp")
+    means = []
+    for is_instance in (False, True):
+        group.GetPrim().SetInstanceable(is_instance)
+        means.append(float(draw(stage, samples=16)[..., :3].mean()))
+    assert means[1] == pytest.approx(means[0], rel=0.1)
 
 
 def test_a_sun_gives_the_irradiance_of_its_disk() -> None:

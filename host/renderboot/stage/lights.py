@@ -10,6 +10,7 @@ import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
 
 from ..diagnostics import Diagnostics
+from ..light_areas import cylinder_area, flat_scale, sphere_area
 from ..scene import (
     Colour,
     CylinderLight,
@@ -121,9 +122,10 @@ class LightReader:
             bool(get(light.GetTreatAsPointAttr(), self._time, False))
             or float(scales.max()) < _SMALLEST_RADIUS
         )
-        area = _ellipsoid_area(scales)
+        is_normalized = self._is_normalized(prim)
+        area = sphere_area(transform, radius)
         # A distant sphere is seen as a disk of a quarter of its surface area.
-        if self._is_normalized(prim) or area <= 0.0:
+        if is_normalized or area <= 0.0:
             intensity = _times(emission, 0.25)
             radiance = _times(emission, 1.0 / area) if area > 0.0 else emission
         else:
@@ -134,14 +136,14 @@ class LightReader:
             return self._spot(path, transform, intensity, cone)
         if is_point:
             return PointLight(path, transform, intensity)
-        return SphereLight(path, transform, radiance, radius)
+        return SphereLight(path, transform, radiance, radius, is_normalized=is_normalized)
 
     def _rect(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
         light = UsdLux.RectLight(prim)
         path = str(prim.GetPath())
         width = float(get(light.GetWidthAttr(), self._time, 1.0))
         height = float(get(light.GetHeightAttr(), self._time, 1.0))
-        area = width * height * _area_scale(transform)
+        area = width * height * flat_scale(transform)
         radiance = self._per_area(prim, emission, area, path)
         if radiance is None:
             return None
@@ -151,31 +153,34 @@ class LightReader:
                 self._diagnostics.warn("The texture of a light with a cone is not rendered", path)
             return self._spot(path, transform, _times(radiance, area), cone)
         texture = self._texture(prim, light.GetTextureFileAttr(), wrap_u=False)
-        return RectLight(path, transform, radiance, width, height, texture)
+        is_normalized = self._is_normalized(prim)
+        return RectLight(path, transform, radiance, width, height, texture, is_normalized=is_normalized)
 
     def _disk(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
         path = str(prim.GetPath())
         radius = float(get(UsdLux.DiskLight(prim).GetRadiusAttr(), self._time, 0.5))
-        area = math.pi * radius**2 * _area_scale(transform)
+        area = math.pi * radius**2 * flat_scale(transform)
         radiance = self._per_area(prim, emission, area, path)
         if radiance is None:
             return None
         cone = self._cone(prim)
         if cone:
             return self._spot(path, transform, _times(radiance, area), cone)
-        return DiskLight(path, transform, radiance, radius)
+        return DiskLight(path, transform, radiance, radius, is_normalized=self._is_normalized(prim))
 
     def _cylinder(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
         light = UsdLux.CylinderLight(prim)
         path = str(prim.GetPath())
         radius = float(get(light.GetRadiusAttr(), self._time, 0.5))
         length = float(get(light.GetLengthAttr(), self._time, 1.0))
-        along, across, other = np.linalg.norm(transform[:3, :3], axis=0)
-        area = 2.0 * math.pi * radius * math.sqrt((across**2 + other**2) / 2.0) * length * along
+        area = cylinder_area(transform, radius, length)
         if self._cone(prim):
             self._diagnostics.warn("A cone on a CylinderLight is not rendered", path)
         radiance = self._per_area(prim, emission, area, path)
-        return None if radiance is None else CylinderLight(path, transform, radiance, radius, length)
+        if radiance is None:
+            return None
+        is_normalized = self._is_normalized(prim)
+        return CylinderLight(path, transform, radiance, radius, length, is_normalized=is_normalized)
 
     def _dome(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
         light = UsdLux.DomeLight(prim)
@@ -236,13 +241,3 @@ def _is_finite(light: Light) -> bool:
 
 def _times(colour: Colour, factor: float) -> Colour:
     return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
-
-
-def _area_scale(transform: Matrix) -> float:
-    return float(np.linalg.norm(np.cross(transform[:3, 0], transform[:3, 1])))
-
-
-def _ellipsoid_area(radii: Matrix) -> float:
-    """Thomsen's approximation, within about one percent."""
-    a, b, c = (abs(float(r)) ** 1.6075 for r in radii)
-    return float(4.0 * math.pi * ((a * b + a * c + b * c) / 3.0) ** (1.0 / 1.6075))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ...light_areas import placed_light
 from ...scene import Array, Group, Indices, Light, Matrix, Mesh
 from .engine import bpy, mathutils
 from .materials import MaterialLibrary, attributes
@@ -30,7 +30,7 @@ class ObjectBuilder:
             for mesh in group.meshes:
                 if not mesh.material.is_absent and len(mesh.triangles):
                     self.place(self._mesh(mesh), matrix @ mesh.transform)
-            self.lights += [replace(light, transform=matrix @ light.transform) for light in group.lights]
+            self.lights += [placed_light(light, matrix) for light in group.lights]
         for instances in group.instances:
             matrices = instances.matrices
             if places is not None:

@@ -5,11 +5,10 @@ Transforms are baked into vertices, except for instances.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ...diagnostics import Diagnostics
+from ...light_areas import placed_light
 from ...scene import Array, Group, Indices, Instances, Light, Matrix, Mesh
 from .engine import mi, transform
 from .materials import MaterialLibrary
@@ -31,7 +30,7 @@ class ShapeBuilder:
             for mesh in group.meshes:
                 if not mesh.material.is_absent:
                     self.add_mesh(mesh, matrix)
-            self.lights += [_placed_light(light, matrix) for light in group.lights]
+            self.lights += [placed_light(light, matrix) for light in group.lights]
         for instances in group.instances:
             self._add_instances(instances, places)
 
@@ -137,7 +136,3 @@ def _placed_normals(normals: Array, linear: Matrix) -> Array:
         np.float32
     )
     return result
-
-
-def _placed_light(light: Light, matrix: Matrix) -> Light:
-    return replace(light, transform=matrix @ light.transform)
