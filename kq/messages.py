@@ -299,7 +299,7 @@ class StoryReply(_Request, frozen=True, kw_only=True, tag="story-reply"):
     entries: tuple[StoryEntry, ...]
     """Oldest first."""
     omitted: int = 0
-    """Number of entries dropped between the first and the others."""
+    """Number of entries that are missing besides these: older ones, or of the first of many tasks."""
 
 
 class HostAdmittedReply(_Request, frozen=True, kw_only=True, tag="admitted"):

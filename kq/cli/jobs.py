@@ -158,7 +158,7 @@ def _print_story(reply: StoryReply) -> None:
     submitted, *others = (one_line(story_text(entry)) for entry in reply.entries)
     print(submitted)
     if reply.omitted:
-        print(f"({reply.omitted:,} older entries are not kept)")
+        print(f"({reply.omitted:,} other entries are left out)")
     for line in others:
         print(line)
 

@@ -260,13 +260,20 @@ def _stop(options: argparse.Namespace) -> int:
             f"name one ({names}), or use --all"
         )
     ended: list[str] = []
+    failed: Exception | None = None
     for folder in found:
         supervised = folder.read_running()
         agents = [agent_id for agent_id, _, _ in supervised.agents] if supervised is not None else []
-        killed = folder.end(_STOP_GRACE_S)
+        try:
+            killed = folder.end(_STOP_GRACE_S)
+        except (KqError, OSError) as error:
+            failed = failed or error  # the other sessions are to be ended all the same
+            continue
         ended_now = f"{len(agents)} {'Agent' if len(agents) == 1 else 'Agents'}"
         print(f"session {folder.path.name}: {ended_now} ended, {killed} processes had to be killed")
         ended += agents
+    if failed is not None:
+        raise failed
     if not found:
         print("no Agents of that session run here" if options.session else "no Agents run here")
     _answer({"ended": ended})

@@ -164,8 +164,8 @@ class RequestHandler:
     def _story(self, request: m.StoryRequest) -> list[msgspec.Struct]:
         self._core.job_spec(request.job_id)
         job = self._core.job(request.job_id)
-        entries = story_of(job, self._journal_writer.attempts(job, None))
-        return [m.StoryReply(request=request.request, entries=entries, omitted=job.story_omitted)]
+        entries, omitted = story_of(job, self._journal_writer.attempts(job, None))
+        return [m.StoryReply(request=request.request, entries=entries, omitted=omitted)]
 
 
 _JOB_EVENTS: dict[m.JobAction, Callable[[tuple[str, ...]], ev.CoreEvent]] = {

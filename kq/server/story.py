@@ -9,16 +9,20 @@ from ..states import Outcome, TaskState
 __all__ = ["story_of"]
 
 
-def story_of(job: Job, attempts: list[AttemptRecord]) -> tuple[StoryEntry, ...]:
-    """The story of a job, oldest entry first.
+def story_of(job: Job, attempts: list[AttemptRecord]) -> tuple[tuple[StoryEntry, ...], int]:
+    """The story of a job, oldest entry first, and how many entries it lacks.
 
     Args:
-        attempts: the job's attempts in the journal, for the time before this server loaded the job.
+        attempts: the job's attempts in the journal, for the time before this server loaded the job. Of many
+            those of the first tasks are missing: the journal returns a limited number.
     """
     submitted = StoryEntry(job.submitted, TaskState.WAITING, None, job.total, reason="submitted")
     derived = [step for each in attempts for step in _steps_of(each) if step.time < job.story_since]
     derived.sort(key=lambda step: step.time)
-    return (submitted, *derived, *job.story)
+    unread = 0
+    if job.story_since > job.submitted:  # else the core has kept all, or counted what it has not
+        unread = max(job.attempts - job.on_agents - len(attempts), 0)
+    return (submitted, *derived, *job.story), job.story_omitted + 2 * unread
 
 
 def _steps_of(record: AttemptRecord) -> tuple[StoryEntry, StoryEntry]:

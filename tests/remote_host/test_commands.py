@@ -12,6 +12,7 @@ import pytest
 
 from kq import process
 from kq.agent_config import AgentConfig
+from kq.errors import NotFound
 from kq.messages import PROTOCOL_VERSION
 from kq.records import SessionRecord
 from kq.remote_host import commands
@@ -109,3 +110,23 @@ def test_a_user_without_a_home_folder_cannot_have_agents(
     monkeypatch.setenv("KQ_REMOTE_DIR", str(tmp_path / "agents"))
     assert report(b"{}")["base_writable"]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_session_that_cannot_be_ended_keeps_no_other_from_its_end(
+    connection: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a render hangs in the system: it is reported, once the others have ended."""
+    first, second = sorted((HostFolder.of("a:1:2"), HostFolder.of("b:1:2")), key=lambda each: each.path)
+    for each in (first, second):
+        each.make()
+    end = HostFolder.end
+
+    def end_or_hang(self: HostFolder, grace_s: float) -> int:
+        if self.path == first.path:
+            raise NotFound("processes 7 survived")
+        return end(self, grace_s)
+
+    monkeypatch.setattr(HostFolder, "end", end_or_hang)
+    assert commands.main(["stop", "--all"]) == 2
+    assert first.path.exists() and not second.path.exists()
+    assert "processes 7 survived" in capsys.readouterr().err

@@ -26,13 +26,26 @@ def test_what_was_before_a_restart_is_derived_from_the_attempts() -> None:
     job.set_task_state(0, TaskState.RUNNING, 110.0, "a1")
     job.set_task_state(0, TaskState.COMPLETED, 111.0)
     attempts = [record(1, 101.0, 102.0, Outcome.FAILED), record(0, 110.0, 111.0, Outcome.COMPLETED)]
-    assert [(each.time, each.state, each.task, each.outcome) for each in story_of(job, attempts)] == [
+    job.attempts = 2
+    entries, omitted = story_of(job, attempts)
+    assert omitted == 0
+    assert [(each.time, each.state, each.task, each.outcome) for each in entries] == [
         (100.0, TaskState.WAITING, None, None),
         (101.0, TaskState.RUNNING, 1, None),
         (102.0, TaskState.WAITING, 1, Outcome.FAILED),
         (110.0, TaskState.RUNNING, 0, None),
         (111.0, TaskState.COMPLETED, 0, None),
     ]
+
+
+def test_attempts_that_the_journal_does_not_return_are_counted() -> None:
+    """A job of an earlier session with more attempts than are read; one that was never restored has all."""
+    job = Job("job1", JobSpec(name="n", commands=(("true",),), frames="1-3"), 1, 100.0)
+    job.attempts = 3
+    attempts = [record(2, 101.0, 102.0, Outcome.COMPLETED)]
+    assert story_of(job, attempts)[1] == 0
+    job.restore_states(bytes(job.states))
+    assert story_of(job, attempts)[1] == 4
 
 
 def test_kq_log_prints_the_story_also_after_the_server_died(tmp_path: Path) -> None:
