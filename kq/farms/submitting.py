@@ -142,7 +142,7 @@ def reason_for(error: Exception) -> str:
     if isinstance(error, (KqError, OSError)):
         return str(error)
     _log.error("an unexpected error", exc_info=error)
-    return f"unexpected error {error!r}"
+    return f"unexpected error: {type(error).__name__}: {error}"
 
 
 def _engine_id_in_records(job: KnownJob, token: str) -> str:

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from host.app.frame_sequence import Order
 from host.app.render_state import Phase
+from host.app.sequence_dialog import SequenceDialog
 from host.nodes.scene import active_scene
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import (
@@ -38,10 +39,7 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
 
     out = tmp_path / "new folder" / "deep"
     node.set_value("output", str(out / "beauty.####.png"))
-    active_scene().set_range(5, 1)  # as a script may leave it
     dialog = open_frames_dialog(qtbot, "Katana Queue")
-    dialog.presets.activated.emit(dialog.presets.findText("In/Out"))
-    assert dialog.render_button.isEnabled() and dialog.frames.text() == "5"
     dialog.frames.setText("1-3,x")
     assert not dialog.render_button.isEnabled()
     dialog.frames.setText("1-5x2, 9")
@@ -112,3 +110,12 @@ def test_frames_are_rendered_to_their_files_and_existing_ones_are_skipped(
     assert desktop.renders.repeat_latest()
     assert desktop.renders.renders[-1].phase is Phase.REFUSED
     assert "overwrite" in desktop.renders.renders[-1].reason
+
+
+def test_a_working_range_that_ends_before_it_begins_is_one_frame(qtbot: QtBot) -> None:
+    """As a script may leave it."""
+    dialog = SequenceDialog("Render", "Katana Queue", "/out/beauty.####.png", 3, (5, 1), None)
+    qtbot.addWidget(dialog)
+    for preset in ("Current Frame", "In/Out"):
+        dialog.presets.activated.emit(dialog.presets.findText(preset))
+    assert dialog.render_button.isEnabled() and dialog.frames.text() == "5"
