@@ -44,6 +44,8 @@ class KnownJob:
         """Whether an earlier session submitted it."""
         self.is_stop_unsent = False
         """Whether the engine has not yet confirmed a stop that the user requested."""
+        self.stopped_before: frozenset[int] = frozenset()
+        """Tasks of the last submissions that the user had stopped: they stay so if these are refused."""
         self.views: Mapping[int, TaskView] = {}
         self.attempts: Mapping[int, Sequence[AttemptFile]] = {}
         self._patterns = load_patterns(kept.renderer)

@@ -37,6 +37,7 @@ class Submitter:
             chosen = [task for task in tasks if offset <= task < offset + size]
             kept.submissions.append(Submission(secrets.token_hex(8), chosen, time.time(), offset))
         job.forget_views(tasks)
+        job.stopped_before = frozenset(tasks if job.is_stop_wanted else kept.stopped_tasks)
         kept.stopped_at, kept.error = 0.0, ""
         kept.stopped_tasks = [task for task in kept.stopped_tasks if task not in set(tasks)]
         job.is_stop_unsent = False
@@ -69,6 +70,8 @@ class Submitter:
         except Exception as error:
             kept.error = reason_for(error)
             kept.submissions.remove(submission)
+            again = job.stopped_before.intersection(submission.tasks)
+            kept.stopped_tasks = sorted(again.union(kept.stopped_tasks))
             job.folder.save(kept)
             raise
         job.folder.save(kept)

@@ -242,7 +242,26 @@ def test_a_refused_restart_of_one_task_leaves_the_others_followed(
             farm.start(job, [1]).result(60)
     assert [engine.run("1", task) for task in (0, 2)] == [0, 0]
     farm.refresh().result(60)
-    assert [farm.tasks(job)[task].state for task in (0, 2)] == [TaskState.COMPLETED] * 2
+    over = TaskState.COMPLETED
+    assert [task.state for task in farm.tasks(job)] == [over, TaskState.CANCELLED, over]
+
+
+def test_a_stopped_job_whose_start_was_refused_stays_stopped(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was cancelled here, and not on the farm; started again, it waits as any other."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    farm.stop(job).result(60)
+    with monkeypatch.context() as refused:
+        refused.setattr(engine, "submit", Mock(side_effect=Refused("the queue is full")))
+        with pytest.raises(Refused):
+            farm.start(job).result(60)
+    for each in (farm, open_farm()):
+        each.refresh().result(60)
+        assert [(task.state, task.reason) for task in each.tasks(job)] == [(TaskState.CANCELLED, "")] * 3
+    farm.start(job).result(60)
+    assert {task.state for task in farm.tasks(job)} == {TaskState.WAITING}
 
 
 def test_pictures_errors_and_attempts_are_read_from_the_records(
