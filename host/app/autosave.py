@@ -28,6 +28,8 @@ _log = logging.getLogger("Katana.File")
 _INTERVAL_MS = 15_000
 _JOIN_S = 2.0
 _KEY = "autosave"
+_SAME_START = 300
+"""In hundredths of a second: they count from the system's start, whose time is set with the clock."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Autosave(QObject):
         started = round(psutil.Process().create_time() * 100)
         self._file = self._folder / f"{os.getpid()}-{started}{projects.SUFFIX}"
         self._written: dict[str, Any] | None = None
+        self._problem = ""
+        """The latest error on the thread; empty where the latest work succeeded."""
         self._worker = Worker("autosave")
         self._timer = QTimer(self)
         self._timer.setInterval(_INTERVAL_MS)
@@ -62,8 +66,12 @@ class Autosave(QObject):
         self._timer.start()
         active_scene().observe(self._on_scene_changed)
 
-    def save(self) -> None:
-        """Queue a write of the copy, if there are unsaved changes that it lacks. Never waits."""
+    def save(self, replaces: Path | None = None) -> None:
+        """Queue a write of the copy, if there are unsaved changes that it lacks. Never waits.
+
+        Args:
+            replaces: an earlier copy with these changes, to be deleted when this one has been written.
+        """
         scene = active_scene()
         if not scene.dirty or not scene.graph.nodes:
             return
@@ -73,7 +81,7 @@ class Autosave(QObject):
         self._written = document
         path = str(scene.path) if scene.path is not None else ""
         whole = {**document, _KEY: {"path": path, "time": time.time()}}
-        self._put(lambda: self._write(whole))
+        self._put(lambda: self._write(whole, replaces))
 
     def look_for_crashed(self) -> None:
         """Search for copies of crashed desktops on the thread; `found` is emitted with the latest."""
@@ -105,18 +113,29 @@ class Autosave(QObject):
         """Queue `work` for the thread; where it cannot read or write, that is a warning."""
 
         def attempt() -> None:
+            problem = ""
             try:
                 work()
             except (OSError, ProjectError) as error:
-                _log.warning("The copy for recovery was not written or read: %s", error)
+                problem = str(error)
+                # A write is tried again every few seconds.
+                level = logging.DEBUG if problem == self._problem else logging.WARNING
+                _log.log(level, "The copy for recovery was not written or read: %s", problem)
+            self._problem = problem
 
         self._worker.put(attempt)
 
     # --- On the thread ---
 
-    def _write(self, document: dict[str, Any]) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        projects.write_document(document, self._file)
+    def _write(self, document: dict[str, Any], replaces: Path | None) -> None:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            projects.write_document(document, self._file)
+        except (OSError, ProjectError):
+            self._written = None  # the timer tries again
+            raise
+        if replaces is not None:
+            replaces.unlink(missing_ok=True)
 
     def _look(self) -> None:
         copies = [copy for copy in self._folder.glob(f"*{projects.SUFFIX}") if not _is_alive(copy)]
@@ -139,7 +158,8 @@ def _is_alive(copy: Path) -> bool:
     if not pid.isdecimal() or not started.isdecimal():
         return True
     try:
-        return round(psutil.Process(int(pid)).create_time() * 100) == int(started)
+        now = round(psutil.Process(int(pid)).create_time() * 100)
+        return abs(now - int(started)) <= _SAME_START
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

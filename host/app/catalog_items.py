@@ -47,11 +47,15 @@ class CatalogItems(QObject):
 
     @staticmethod
     def _show_state(item: CatalogItem, render: Render) -> None:
+        if not render.ended and item.getRenderEndTime():  # its job was started again, in the farm's tab
+            item.setRenderStartTime(0.0)
+            item.setRenderEndTime(0.0)
+            item._set("error", None)
         if render.phase is Phase.RUNNING and not item.getRenderStartTime():
             item.setRenderStartTime(time.time())
-        if render.ended:
+        if render.ended and not item.getRenderEndTime():
             item.setRenderEndTime(time.time())
-        if render.reason:
+        if render.ended and render.reason:
             item.setRenderError(1, render.node, render.reason)
         if render.picture is not None:
             item.setDiskImageLocation(str(render.picture), None)

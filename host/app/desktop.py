@@ -123,8 +123,7 @@ class Desktop(QObject):
         active_scene().open_project(found.project, found.path)
         active_scene().mark_dirty()
         assert self.autosave is not None
-        self.autosave.save()
-        self.autosave.discard(found.copy)
+        self.autosave.save(replaces=found.copy)
 
     def _discard(self, found: Recovered) -> None:
         assert self.autosave is not None
@@ -173,5 +172,5 @@ class Desktop(QObject):
     def _run_startup(self, script: Path) -> None:
         try:
             runpy.run_path(str(script), run_name="__main__")
-        except Exception as error:  # noqa: BLE001  a start-up script that fails must leave the desktop whole
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a script that fails must leave the desktop whole
             _log.error("The start-up script %s failed: %s: %s", script, type(error).__name__, error)

@@ -101,7 +101,20 @@ class Documents(QObject):
         if not path:
             return False
         file = Path(path)
-        return self.save_to(file if file.suffix else file.with_suffix(projects.SUFFIX))
+        if file.suffix == projects.SUFFIX or file.is_file():  # the dialog has asked about one that exists
+            return self.save_to(file)
+        # Also shot.v012: the dialog to open files would not list it.
+        file = file.with_name(file.name + projects.SUFFIX)
+        return self._may_replace(file) and self.save_to(file)
+
+    def _may_replace(self, file: Path) -> bool:
+        """Return whether `file` does not exist, or the artist lets it be replaced."""
+        if not file.exists():
+            return True
+        buttons = QMessageBox.StandardButton
+        text = f"{file.name} exists already. Do you want to replace it?"
+        answer = QMessageBox.question(self._window, "Save As", text, buttons.Yes | buttons.No, buttons.No)
+        return bool(answer == buttons.Yes)
 
     def save_to(self, path: Path) -> bool:
         """Save to `path`; return whether it was saved. An error is emitted as `failed`."""
@@ -155,11 +168,11 @@ class Documents(QObject):
 def open_scene(path: str | Path) -> None:
     """Open a project, or a USD file as a project of three nodes. Raises DocumentError, ProjectError."""
     file = Path(path).absolute()
-    if file.is_dir():
-        raise DocumentError(f"{file} is a folder: choose a USD file or a project in it.")
-    if not file.exists():
-        raise DocumentError(f"There is no file {file}.")
     try:
+        if file.is_dir():
+            raise DocumentError(f"{file} is a folder: choose a USD file or a project in it.")
+        if not file.exists():
+            raise DocumentError(f"There is no file {file}.")
         with file.open("rb") as stream:
             start = stream.read(64).lstrip()
     except OSError as error:

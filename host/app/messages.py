@@ -81,6 +81,8 @@ class _Handler(logging.Handler):
             self._log.message_added.emit(record.levelno, record.getMessage(), record.created)
         except RuntimeError:
             return  # Qt has been shut down; the handler for stderr still logs it
+        except Exception:  # noqa: BLE001  a wrong format must not fail the code that logs it
+            self.handleError(record)
 
 
 _log: MessageLog | None = None

@@ -275,10 +275,12 @@ class Monitor(BaseTab):
 
     def _show_back(self, item: CatalogItem | None) -> None:
         """Compare the front picture with the one of `item`; None ends the comparison."""
+        is_new = item != self._back or self._compare.isHidden()
         self._back = item
         sequence_id = item.getMainSequenceID() if item is not None else None
         image = QImage() if sequence_id is None else self._pictures.image(sequence_id)
-        begins = self._view.compare is Compare.FRONT and not image.isNull()
+        # Not at each picture of a live render: the artist may have chosen *Front* since.
+        begins = self._view.compare is Compare.FRONT and not image.isNull() and is_new
         self._view.set_back(image)
         if begins:
             self._view.set_compare(Compare.WIPE)
@@ -396,7 +398,8 @@ class Monitor(BaseTab):
     def _show_notice(self, render: Render) -> None:
         """Set the text in place of a picture. No file errors before the end: files may be half written."""
         problem = self._problem if render.ended else ""
-        self._view.set_notice(_NONE.get(render.phase) or problem or _COMING)
+        missing = f"The picture {render.picture_file} is not there." if render.ended else _COMING
+        self._view.set_notice(_NONE.get(render.phase) or problem or missing)
 
     def _on_watch_finished(self, path: str) -> None:
         if self._render is not None and self._render.ended and str(self._render.picture_file) == path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
-from .picture_file import PictureError, read_picture
+from .picture_file import read_picture
 
 _INTERVAL_S = 0.15
 """Interval between two checks of the file during a render, in seconds."""
@@ -117,11 +117,11 @@ class PictureWatcher(QObject):
             return
         try:
             image = read_picture(str(path))
-        except PictureError as error:
+        except Exception as error:  # noqa: BLE001  such as too little memory: the thread still has others to read
             # Half written, perhaps, by a renderer that does not replace its file in one step: look again.
             self._failed = (stamp, failures + 1 if stamp == failed_at else 1)
             if not self._closed:
-                self.picture_failed.emit(str(error), str(path))
+                self.picture_failed.emit(str(error) or type(error).__name__, str(path))
             return
         self._seen = stamp
         if not self._closed:

@@ -11,6 +11,7 @@ import logging
 import secrets
 import socket
 import threading
+import time
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage
@@ -32,6 +33,7 @@ _log = logging.getLogger("Katana.Render")
 _HELLO_TIMEOUT_S = 5.0
 _MAX_CONNECTIONS = 128
 _JOIN_S = 2.0
+_ACCEPT_AGAIN_S = 0.5
 _PNG = b"\x89PNG\r\n\x1a\n"
 _THUMBNAIL = (192, 108)
 
@@ -107,8 +109,13 @@ class PixelServer(QObject):
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return  # closed
+            except OSError as error:
+                if self._closed:
+                    return
+                # Such as too many open files, for now: the renders that come later still connect.
+                _log.warning("A render could not be connected: %s.", error.strerror or error)
+                time.sleep(_ACCEPT_AGAIN_S)
+                continue
             with self._lock:
                 if self._closed or len(self._connections) >= _MAX_CONNECTIONS:
                     connection.close()

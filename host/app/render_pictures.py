@@ -5,6 +5,7 @@ Keeps the pictures of the Catalog in memory, for comparing at full size, and giv
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections import OrderedDict
@@ -19,6 +20,7 @@ from .pixel_server import PixelServer
 from .render_state import Render
 from .rendering import RenderSession
 
+_log = logging.getLogger("Katana.Render")
 _MAX_BYTES = 1 << 30
 """Limit of pictures in memory, in bytes; the oldest are dropped and read from disk again when needed."""
 _THUMBNAIL = (192, 108)
@@ -43,6 +45,10 @@ class RenderPictures(QObject):
         self._images: OrderedDict[int, QImage] = OrderedDict()
         self._streamed: set[int] = set()
         self._complete: set[int] = set()
+        self._dropped: set[int] = set()
+        """Renders whose picture was dropped from memory."""
+        self._sources: dict[Path, tuple[int, float]] = {}
+        """The ended render that wrote a file last, and when it was asked for."""
         self._closed = False
         server.picture_received.connect(self._on_picture_received)
         server.progress_received.connect(self._on_progress_received)
@@ -55,7 +61,15 @@ class RenderPictures(QObject):
         self._reader.start()
 
     def image(self, sequence_id: int) -> QImage:
-        """Return the latest picture; a null QImage while there is none."""
+        """Return the latest picture; a null QImage while there is none.
+
+        One that was dropped from memory is read from its file again: `picture_changed` follows.
+        """
+        if sequence_id in self._dropped:
+            self._dropped.discard(sequence_id)
+            for path, (writer, newer_than) in self._sources.items():
+                if writer == sequence_id:
+                    self._files.put((sequence_id, path, newer_than))
         return self._images.get(sequence_id, QImage())
 
     def is_streamed(self, sequence_id: int) -> bool:
@@ -85,9 +99,12 @@ class RenderPictures(QObject):
     def _put(self, sequence_id: int, image: QImage, small: QImage) -> None:
         self._images[sequence_id] = image
         self._images.move_to_end(sequence_id)
+        self._dropped.discard(sequence_id)
         total = sum(each.sizeInBytes() for each in self._images.values())
         while total > _MAX_BYTES and len(self._images) > 1:
-            total -= self._images.popitem(last=False)[1].sizeInBytes()
+            dropped, picture = self._images.popitem(last=False)
+            total -= picture.sizeInBytes()
+            self._dropped.add(dropped)
         item = CatalogAPI.FindCatalogItemBySequenceID(sequence_id)
         if item is not None:
             item.setThumbnailPixmap(QPixmap.fromImage(small))
@@ -106,7 +123,10 @@ class RenderPictures(QObject):
 
     def _on_render_changed(self, render: Render) -> None:
         """Read the file of an ended render that sent no picture, such as one on another machine."""
-        if render.ended and render.picture_file is not None and not self.is_streamed(render.sequence_id):
+        if not render.ended or render.picture_file is None:
+            return
+        self._sources[render.picture_file] = (render.sequence_id, render.asked_at)
+        if not self.is_streamed(render.sequence_id):
             self._files.put((render.sequence_id, render.picture_file, render.asked_at))
 
     def _read_files(self) -> None:
@@ -119,6 +139,9 @@ class RenderPictures(QObject):
                 image = read_picture(str(path))
             except (OSError, ValueError, PictureError):
                 continue  # no file, or none that is shown: the Monitor says why
+            except Exception as error:  # noqa: BLE001  such as too little memory: the next may be smaller
+                _log.warning("The picture %s was not read: %s: %s", path, type(error).__name__, error)
+                continue
             small = image.scaled(*_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio)
             try:
                 self._file_read.emit(sequence_id, image, small)

@@ -122,15 +122,17 @@ class OpenJDFarmPlugin(FarmPluginBase):
             written = write_bundle(f"Node {export.spec.node}", export.spec, export.folder)
             lines = [f"{written.folder}: {written.files} files", *written.notes()]
             state = JobState.COMPLETED
-        except (KqError, OSError) as error:
-            lines = [f"ERROR: {error}"]
+        except Exception as error:  # noqa: BLE001  any error ends the job, which would run for ever otherwise
+            lines = [f"ERROR: {error}" if isinstance(error, KqError | OSError) else f"ERROR: {error!r}"]
             state = JobState.FAILED
             _log.error("%s: %s: %s", FARM_NAME, export.spec.name, error)
         try:
-            Path(export.record.log_file).write_text("\n".join(lines) + "\n", encoding="utf-8")
+            # Paths may have bytes that are not UTF-8.
+            log = ("\n".join(lines) + "\n").encode(errors="backslashreplace")
+            Path(export.record.log_file).write_bytes(log)
         except OSError as error:
             _log.error("%s: %s: %s", FARM_NAME, export.spec.name, error)
-        if state is JobState.COMPLETED and Path(export.spec.temp_dir) in self._temp_dirs.values():
+        if state is JobState.COMPLETED and Path(export.spec.temp_dir) in list(self._temp_dirs.values()):
             shutil.rmtree(export.spec.temp_dir, ignore_errors=True)
         now = time.time()
         record = _changed(export.record, state=state, started=export.record.submitted, completed=now)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from host.app.render_state import Phase
 from host.Katana.FarmAPI import FarmPluginManager, Job
 from host.Katana.FarmAPI.BaseFarmPlugin import BaseFarmPlugin
 from host.nodes.scene import active_scene
+from host.nodes.types import NODE_TYPES
 from tests.host.conftest import MakeDesktop, forget_session, shut
 from tests.host.driving import WAIT_MS, open_small, trigger_preview
 
@@ -165,6 +168,37 @@ def crashed_copy(folder: Path) -> Path:
     [copy] = (folder / "user" / "autosave").glob("*")
     assert done.returncode == -9, done.stderr
     return copy
+
+
+def test_a_copy_that_was_not_written_is_written_later(
+    fresh: Path, qapp: QApplication, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is full; the crashed desktop's copy that it replaces stays until then."""
+    from host.app import autosave as module
+
+    write, failed = module.projects.write_document, threading.Event()
+
+    def fails(*_arguments: object) -> None:
+        failed.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module.projects, "write_document", fails)
+    earlier = fresh / "earlier.kqproject"
+    earlier.touch()
+    autosave = module.Autosave()
+    try:
+        active_scene().graph.create(NODE_TYPES["Light"], "Lost")
+        autosave.save(replaces=earlier)
+        assert failed.wait(60)
+        qtbot.waitUntil(lambda: autosave._written is None, timeout=WAIT_MS)
+        assert earlier.exists()
+        monkeypatch.setattr(module.projects, "write_document", write)
+        autosave.save(replaces=earlier)
+        qtbot.waitUntil(lambda: autosave._file.exists() and not earlier.exists(), timeout=WAIT_MS)
+        pid, _, started = autosave._file.stem.partition("-")
+        assert module._is_alive(Path(f"{pid}-{int(started) + 100}.kqproject"))  # the clock was set
+    finally:
+        autosave.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with a signal")

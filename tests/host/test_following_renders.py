@@ -93,3 +93,24 @@ def test_an_output_of_a_user_who_does_not_exist_refuses_the_render(
     desktop.renders.ask_for_frames("Render", FARM)
     assert desktop.renders._frames_dialog is None
     assert "~no_such_user" in desktop.window.statusBar().currentMessage()
+
+
+def test_a_job_that_is_started_again_begins_anew_in_the_catalog(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the error and the times of its first run."""
+    states: dict[str, str] = {}
+    without_farm(monkeypatch, states)
+    desktop = make_desktop()
+    open_small(desktop)
+    render = desktop.renders.start("Render", FARM, RenderMethod.PREVIEW)
+    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+    assert item is not None
+    qtbot.waitUntil(lambda: bool(render.job_id), timeout=WAIT_MS)
+    states[render.job_id] = Job.State.kFailed
+    qtbot.waitUntil(lambda: item.getRenderError() is not None, timeout=WAIT_MS)
+    item.setRenderStartTime(1000.0)
+    states[render.job_id] = Job.State.kRunning
+    qtbot.waitUntil(item.isInProgress, timeout=WAIT_MS)
+    assert item.getRenderError() is None
+    assert item.getRenderStartTime() > 1000.0 and item.getRenderEndTime() == 0.0

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QSize
+from PySide6.QtGui import QImage
 from pytestqt.qtbot import QtBot
 
 from host.app import picture_watch, render_pictures
@@ -131,3 +132,28 @@ def test_no_more_is_read_than_the_size_that_was_checked(
     announce_size(monkeypatch, size)
     with pytest.raises(PictureError, match="damaged"):
         read_picture(str(path))
+
+
+def test_too_little_memory_for_one_picture_leaves_the_next(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that reads pictures goes on after any error, which is shown."""
+
+    def read(path: str) -> QImage:
+        if path.endswith("large.exr"):
+            raise MemoryError
+        return QImage(2, 2, QImage.Format.Format_RGB32)
+
+    monkeypatch.setattr("host.app.picture_watch.read_picture", read)
+    large, small = tmp_path / "large.exr", tmp_path / "small.png"
+    large.touch()
+    small.touch()
+    watcher = PictureWatcher()
+    try:
+        with qtbot.waitSignal(watcher.picture_failed, timeout=60_000) as failed:
+            watcher.follow(large)
+        assert failed.args == ["MemoryError", str(large)]
+        with qtbot.waitSignal(watcher.picture_loaded, timeout=60_000):
+            watcher.follow(small)
+    finally:
+        watcher.close()

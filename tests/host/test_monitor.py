@@ -252,6 +252,37 @@ def test_two_items_are_compared_in_the_monitor(make_desktop: MakeDesktop, qtbot:
     qtbot.waitUntil(lambda: view.compare is Compare.FRONT)
 
 
+def _show(view: int, render: Render) -> None:
+    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+    CatalogAPI.SetClientCatalogItem(CatalogAPI.GetPrimaryClientKey(), view, item)
+
+
+def test_a_picture_that_was_dropped_from_memory_is_read_again(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For both views, as long as its file is there; later pictures leave what is chosen for comparing."""
+    monkeypatch.setattr("host.app.render_pictures._MAX_BYTES", 1)  # one picture
+    desktop = make_desktop()
+    open_small(desktop)
+    first, second = rendered(desktop, qtbot), rendered(desktop, qtbot)
+    pictures, view = desktop.pictures, monitor().view
+    assert pictures.is_streamed(first.sequence_id)
+    _show(CatalogAPI.kSecondaryView, first)
+    qtbot.waitUntil(lambda: view.compare is Compare.WIPE, timeout=WAIT_MS)
+    monitor()._compare.activated.emit(list(Compare).index(Compare.FRONT))
+    image = pictures.image(first.sequence_id)
+    pictures._put(first.sequence_id, image, image)  # as a live render does
+    assert view.compare is Compare.FRONT
+    pictures._put(second.sequence_id, image, image)
+    _show(CatalogAPI.kPrimaryView, first)
+    qtbot.waitUntil(lambda: monitor().shown_render is first and not view.image.isNull(), timeout=WAIT_MS)
+    assert second.picture_file is not None
+    second.picture_file.unlink()
+    _show(CatalogAPI.kPrimaryView, second)
+    qtbot.waitUntil(lambda: monitor().shown_render is second, timeout=WAIT_MS)
+    assert view.notice == f"The picture {second.picture_file} is not there."
+
+
 def test_the_reason_of_a_crash_is_no_warning_and_no_progress(tmp_path: Path) -> None:
     """A log that names no failure is said to name none."""
     log = tmp_path / "log"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +105,39 @@ def test_a_picture_is_what_was_sent_with_a_small_one(
     assert isinstance(image, QImage) and isinstance(small, QImage)
     assert (image.width(), image.height()) == (640, 360) and small.width() <= 192
     assert image.pixelColor(320, 180).red() == 255
+
+
+def test_an_error_of_one_connection_leaves_the_server_listening(
+    qapp: QApplication, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with too many open files, which are fewer a moment later."""
+
+    class Listener(socket.socket):
+        failures = 2
+
+        def accept(self) -> tuple[socket.socket, Any]:
+            if self.failures:
+                self.failures -= 1
+                raise OSError(errno.EMFILE, "Too many open files")
+            return super().accept()
+
+    def create_server(address: tuple[str, int]) -> socket.socket:
+        listener = Listener()
+        listener.bind(address)
+        listener.listen()
+        return listener
+
+    monkeypatch.setattr(socket, "create_server", create_server)
+    server = PixelServer()
+    try:
+        begun: list[int] = []
+        server.stream_begun.connect(begun.append)
+        sender = open_sender(server.address, ticket(tmp_path, 7, server.admit(7)), lambda _text: None)
+        assert sender is not None
+        qtbot.waitUntil(lambda: begun == [7], timeout=60_000)
+        sender.close()
+    finally:
+        server.close()
 
 
 def connect(server: PixelServer) -> socket.socket:

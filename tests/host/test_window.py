@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from host.app.desktop import Desktop
-from host.app.messages import Messages
+from host.app.messages import Messages, _Handler
 from host.app.panel_shares import PanelShares
 from host.app.user_settings import UserSettings
 from host.Katana import Callbacks, KatanaFile, NodegraphAPI
@@ -418,3 +418,48 @@ def test_a_tab_chosen_from_the_menu_has_the_keyboard(make_desktop: MakeDesktop, 
             return widget is not None and (widget is tab or tab.isAncestorOf(widget))  # type: ignore[attr-defined]
 
         qtbot.waitUntil(inside)
+
+
+def test_a_file_that_may_not_be_looked_for_is_an_error(make_desktop: MakeDesktop, tmp_path: Path) -> None:
+    """As in a folder that may not be entered, where even the question for the file fails."""
+    documents = make_desktop().window.documents
+    failed: list[str] = []
+    documents.failed.connect(failed.append)
+    assert not documents.open(tmp_path / ("a" * 300))
+    assert "File name too long" in failed[0]
+
+
+def test_save_as_asks_before_it_replaces_a_file_whose_suffix_was_not_typed(
+    make_desktop: MakeDesktop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The dialog has asked for the name that was typed alone."""
+    documents = make_desktop().window.documents
+    typed, answers = ["shot.v012"], [QMessageBox.StandardButton.No]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_arguments: (str(tmp_path / typed[0]), ""))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_arguments: answers.pop())
+    assert documents.save_as() and active_scene().path == tmp_path / "shot.v012.kqproject"
+    typed[0] = "taken"
+    file = tmp_path / "taken.kqproject"
+    file.write_text("other")
+    assert not documents.save_as() and file.read_text() == "other" and not answers
+    answers.append(QMessageBox.StandardButton.Yes)
+    assert documents.save_as() and active_scene().path == file
+
+
+def test_a_message_that_cannot_be_formatted_fails_no_caller(
+    make_desktop: MakeDesktop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with the handlers of `logging`."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    handler = _Handler(make_desktop().log)
+    handler.handle(logging.LogRecord("Katana", logging.ERROR, "", 0, "%d frames", ("no",), None))
+
+
+def test_a_startup_script_that_exits_ends_only_itself(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """The window opens, and Messages has the reason."""
+    (tmp_path / "Startup").mkdir()
+    (tmp_path / "Startup" / "init.py").write_text("import sys; sys.exit(3)\n")
+    desktop = make_desktop(tmp_path)
+    qtbot.waitUntil(lambda: any("init.py failed" in text for _l, text, _t in desktop.log.messages))

@@ -159,6 +159,10 @@ def test_steps_are_shown_as_they_happen(
     assert steps(dialog)[2][1] == "port 22 of render-07 is closed: start the SSH server there"
     qtbot.mouseClick(dialog.copy, LEFT)
     assert QGuiApplication.clipboard().text().splitlines()[1] == "Name resolves: render-07 is 10.0.0.7"
+    assert "port 22" in dialog._detail.text()
+    preflight.go_on.clear()
+    qtbot.mouseClick(dialog.check, LEFT)
+    assert dialog._detail.text() == ""  # nothing of the check before
 
 
 @pytest.mark.parametrize("how", ["button", "close"])

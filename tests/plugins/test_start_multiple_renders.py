@@ -5,6 +5,7 @@ Katana's API is the stand-in's; what it starts is written down in place of being
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,9 @@ def test_the_count_follows_what_is_ticked(dialog: StartMultipleRendersDialog) ->
     assert dialog.plan().total == 8
     untick(dialog.names, "shot")
     assert dialog.plan().variables["shot"] == ["sh020"] and not dialog.values["shot"].isEnabled()
+    shot, *others = scene.active_scene().project.variables
+    scene.active_scene().set_variables((dataclasses.replace(shot, value="sh030"), *others))
+    assert dialog.plan().variables["shot"] == ["sh030"]  # as it is now
     for wrong in ("", "1-", "9-1", "1-2000000"):
         dialog.frames.setText(wrong)
         assert not preview.isEnabled(), wrong

@@ -174,8 +174,12 @@ class StartMultipleRendersDialog(SingleDialog):
     def plan(self) -> RenderPlan:
         """Return the current choice. Raises BadInput when the frame range is empty or invalid."""
         varied = self.names.ticked()
+        # As they are now: the project may have changed since the dialog was opened.
+        now = {each.name: each.value for each in project.project_variables()}
         variables: Mapping[str, Sequence[str]] = {
-            each.name: self.values[each.name].ticked() if each.name in varied else [each.value]
+            each.name: self.values[each.name].ticked()
+            if each.name in varied
+            else [now.get(each.name, each.value)]
             for each in self._variables
         }
         return RenderPlan.of(self.nodes.ticked(), variables, self.frames.text())
