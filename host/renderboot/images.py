@@ -182,20 +182,21 @@ def _linear(
         plane = values[..., channel]
         decode = is_encoded and target < 3
         if plane.dtype == np.uint8:
-            table = (_from_srgb(codes) if decode else codes).astype(np.float16)
+            table = (from_srgb(codes) if decode else codes).astype(np.float16)
             result[..., target] = table[plane]
             continue
         if not np.isfinite(plane).all():
             is_finite = False
             plane = np.nan_to_num(plane, nan=0.0, posinf=_HALF_MAX, neginf=0.0)
         plane = np.clip(plane, -_HALF_MAX, _HALF_MAX)
-        result[..., target] = _from_srgb(plane) if decode else plane
+        result[..., target] = from_srgb(plane) if decode else plane
     if not is_finite:
         warnings = (*warnings, "An image has values that are not finite: replaced")
     return Image(result, warnings)
 
 
-def _from_srgb(encoded: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def from_srgb(encoded: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return values in sRGB as linear ones."""
     positive = np.maximum(encoded, 0.0)
     linear: npt.NDArray[np.float32] = np.where(
         positive <= 0.04045, positive / 12.92, ((positive + 0.055) / 1.055) ** 2.4

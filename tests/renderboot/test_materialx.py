@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import MaterialX as mx  # noqa: N813
+import numpy as np
 import pytest
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade
 
 from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.scene import ImageTexture
 from host.renderboot.stage.materialx_surfaces import IMAGE_BEYOND, IMAGE_DETAILS, IMAGE_READ
 from host.renderboot.stage.materialx_surfaces import SURFACES as TABLES
 from host.renderboot.stage.open_stage import open_stage
@@ -88,6 +90,53 @@ def test_images_and_primvars_feed_a_surface(stage: Usd.Stage, tmp_path: Path) ->
     file.GetAttr().SetColorSpace("lin_rec709")
     assert at(draw(stage), 0, 0) == pytest.approx([1.004, 0.502, 0], abs=0.01)
     assert read(stage)[0].root.meshes[0].material.roughness == 0.75
+
+
+def test_colours_have_their_colour_space(stage: Usd.Stage, tmp_path: Path) -> None:
+    """Values as images; numbers have none, even where the document has one; another space is named."""
+    shader = _material(stage, "standard_surface", base_color=(0.5, 0.5, 0.5), specular_roughness=0.5)
+    for name in ("base_color", "specular_roughness"):
+        shader.GetInput(name).GetAttr().SetColorSpace("srgb_texture")
+    material = read(stage)[0].root.meshes[0].material
+    assert material.diffuse_colour == pytest.approx([0.214] * 3, abs=0.001)
+    assert material.roughness == 0.5
+    image = UsdShade.Shader.Define(stage, "/World/M/Image")
+    image.CreateIdAttr("ND_image_float")
+    file = image.CreateInput("file", Sdf.ValueTypeNames.Asset)
+    file.Set(Sdf.AssetPath(str(write_image(tmp_path / "grey.png", [[(128, 128, 128)] * 4] * 4))))
+    file.GetAttr().SetColorSpace("srgb_texture")
+    number = Sdf.ValueTypeNames.Float
+    shader.GetInput("specular_roughness").ConnectToSource(image.CreateOutput("out", number))
+    roughness = read(stage)[0].root.meshes[0].material.roughness
+    assert isinstance(roughness, ImageTexture)
+    assert roughness.colour_space == "linear"
+    shader.GetInput("base_color").GetAttr().SetColorSpace("acescg")
+    scene, said = read(stage)
+    assert scene.root.meshes[0].material.diffuse_colour == pytest.approx([0.5] * 3)
+    assert "acescg" in said
+
+
+def test_a_normal_map_has_its_strength(stage: Usd.Stage, tmp_path: Path) -> None:
+    """Half of the slope; what is no image is named."""
+    shader = _material(stage, "standard_surface", base_color=(0.5, 0.5, 0.5))
+    vector, number = Sdf.ValueTypeNames.Float3, Sdf.ValueTypeNames.Float
+    image = UsdShade.Shader.Define(stage, "/World/M/Image")
+    image.CreateIdAttr("ND_image_vector3")
+    file = write_image(tmp_path / "slope.png", [[(255, 128, 255)] * 4] * 4)
+    image.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(str(file)))
+    bump = UsdShade.Shader.Define(stage, "/World/M/Bump")
+    bump.CreateIdAttr("ND_normalmap_float")
+    bump.CreateInput("scale", number).Set(0.5)
+    bump.CreateInput("in", vector).ConnectToSource(image.CreateOutput("out", vector))
+    shader.CreateInput("normal", vector).ConnectToSource(bump.CreateOutput("out", vector))
+    normal = read(stage)[0].root.meshes[0].material.normal
+    assert normal is not None
+    read_normal = np.array([1.0, 0.5, 1.0]) * normal.scale[:3] + normal.bias[:3]
+    assert read_normal == pytest.approx([0.5, 0.0, 1.0])
+    image.CreateIdAttr("ND_noise2d_vector3")
+    scene, said = read(stage)
+    assert scene.root.meshes[0].material.normal is None
+    assert places(said) == ["/World/M/Image"]
 
 
 @pytest.mark.parametrize("kind", SURFACES)

@@ -14,6 +14,7 @@ import numpy as np
 from pxr import Sdf, Usd, UsdShade
 
 from ..diagnostics import Diagnostics
+from ..images import from_srgb
 from ..scene import Colour, ColourInput, ColourSpace, ImageTexture, Material, Primvar, ScalarInput, Wrap
 from .assets import existing_file, is_udim, udim_tiles
 from .materialx_surfaces import IMAGE_BEYOND, SURFACES, Surface
@@ -25,6 +26,7 @@ _ID = re.compile(
 _ADDRESS: dict[str, Wrap] = {"periodic": "repeat", "clamp": "clamp", "mirror": "mirror", "constant": "black"}
 _MAX_DEPTH = 64
 """Nodes in a row: more are as good as endless."""
+_LINEAR = ("lin_rec709", "lin_rec709_scene", "lin_srgb", "raw", "none", "data", "identity", "unknown")
 _BLACK: Colour = (0.0, 0.0, 0.0)
 _Found = ImageTexture | Primvar | tuple[float, ...]
 
@@ -207,10 +209,40 @@ class MaterialXReader:
             if inner and _category(inner[0]) in ("image", "tiledimage"):
                 found = self._image(inner[0], inner[1], 3)
                 if isinstance(found, ImageTexture):
-                    return replace(found, colour_space="linear")
+                    return self._scaled(node, replace(found, colour_space="linear"))
+            elif inner:
+                self._named(inner[0], name)
         elif category not in ("normal", ""):
             self._named(node, name)
         return None
+
+    def _scaled(self, node: UsdShade.Shader, image: ImageTexture) -> ImageTexture:
+        """Return a normal map's image with the strength that its node gives it."""
+        x, y = numbers_of(value_of(node, "scale", self._time), 2) or (1.0, 1.0)
+        if (x, y) == (1.0, 1.0):
+            return image
+        return replace(image, scale=(2.0 * x, 2.0 * y, 2.0, 1.0), bias=(-x, -y, -1.0, 0.0))
+
+    def _numbers(self, shader: UsdShade.Shader, name: str, width: int) -> tuple[float, ...] | None:
+        """Return an input's own value, a colour as linear numbers; None where it has none."""
+        attribute = attribute_of(shader, name)
+        numbers = numbers_of(attribute.Get(self._time), width) if attribute else None
+        if attribute and numbers and attribute.GetTypeName().role == "Color":
+            path = str(shader.GetPath())
+            if self._space(attribute, path) == "srgb":
+                return tuple(from_srgb(np.array(numbers, np.float32)).tolist())
+        return numbers
+
+    def _space(self, attribute: Usd.Attribute, prim: str) -> ColourSpace:
+        """Return the colour space of a value or an image that is a colour."""
+        name = str(attribute.GetColorSpace() or "").lower()
+        if name in ("", "auto"):
+            return "auto"
+        if "srgb" in name and "lin" not in name and "p3" not in name:
+            return "srgb"
+        if name not in _LINEAR:
+            self._warn(f"The colour space '{name}' is not converted: taken as linear Rec. 709", prim)
+        return "linear"
 
     # --- Nodes ---
 
@@ -218,7 +250,7 @@ class MaterialXReader:
         """Resolve an input to an image, a primvar or numbers; None: use the input's default."""
         source = source_of(shader, name)
         if source is None:
-            return numbers_of(value_of(shader, name, self._time), width)
+            return self._numbers(shader, name, width)
         path = str(source[0].GetPath())
         if path in self._open or len(self._open) >= _MAX_DEPTH:
             self._warn(f"A MaterialX node that feeds itself: {name} stays at its default", path)
@@ -234,7 +266,7 @@ class MaterialXReader:
         if category in ("image", "tiledimage", "UsdUVTexture"):
             return self._image(node, output, width)
         if category == "constant":
-            return numbers_of(value_of(node, "value", self._time), width)
+            return self._numbers(node, "value", width)
         if category in ("convert", "dot"):
             return self._value(node, "in", width)
         if category == "geompropvalue":
@@ -279,6 +311,7 @@ class MaterialXReader:
         offset = numbers_of(value_of(node, "uvoffset", self._time), 2) or (0.0, 0.0)
         place = np.array([[scale[0], 0, -offset[0]], [0, scale[1], -offset[1]], [0, 0, 1]])
         is_tiled = _category(node) == "tiledimage"
+        space = self._space(attribute, prim) if _is_colour(node, width) else "linear"
         for name, default in IMAGE_BEYOND.items():
             value = value_of(node, name, self._time)
             if source_of(node, name) or (value is not None and value != default):
@@ -289,7 +322,7 @@ class MaterialXReader:
             output=output if output in tuple("rgba") else "rgb" if width == 3 else "r",
             wrap_s="repeat" if is_tiled else self._address(node, "uaddressmode"),
             wrap_t="repeat" if is_tiled else self._address(node, "vaddressmode"),
-            colour_space=_colour_space(attribute, width),
+            colour_space="linear" if space == "auto" and width != 3 else space,
             fallback=(fallback[0], fallback[1], fallback[2], 1.0) if fallback else None,
             tiles=tiles,
             uv_primvar=self._coordinates(node),
@@ -335,10 +368,7 @@ def _times(texture: ImageTexture, factor: tuple[float, ...]) -> ImageTexture:
     return replace(texture, scale=(*scale, texture.scale[3]), bias=(*bias, texture.bias[3]))
 
 
-def _colour_space(attribute: Usd.Attribute, width: int) -> ColourSpace:
-    name = str(attribute.GetColorSpace() or "").lower()
-    if "srgb" in name and "lin" not in name:
-        return "srgb"
-    if name or width != 3:
-        return "linear"
-    return "auto"
+def _is_colour(node: UsdShade.Shader, width: int) -> bool:
+    """Whether an image is one of colours, which alone have a colour space."""
+    found = _ID.match(str(node.GetShaderId() or ""))
+    return found["type"].startswith("color") if found else width == 3
