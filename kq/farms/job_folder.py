@@ -226,7 +226,7 @@ def _copy_of_files(spec: JobSpec, folder: Path, final: Path) -> JobSpec:
     paths in `final`. Raises OSError.
     """
     shutil.copytree(spec.temp_dir, folder)
-    before = re.compile(rf"{re.escape(spec.temp_dir.rstrip('/'))}(?=/|$)")
+    before = re.compile(rf"{re.escape(spec.temp_dir.rstrip('/'))}(?![^/\s\"':;,])")
 
     def there(text: str) -> str:
         return before.sub(lambda _found: str(final), text)

@@ -56,10 +56,10 @@ def filled(text, values, run):
     return PLACEHOLDER.sub(value_of, text)
 
 
-def render(command, folder, environment, running):
+def render(command, folder, environment, running, is_stopped):
     """Run one command; its output is copied, with its progress in OpenJD's form. Returns the exit code.
 
-    `running` holds the process meanwhile, for the signal that ends it.
+    `running` holds the process meanwhile, for the signal that ends it, and fills `is_stopped`.
     """
     try:
         process = subprocess.Popen(
@@ -75,6 +75,8 @@ def render(command, folder, environment, running):
         return 127
 
     running.append(process)
+    if is_stopped:  # while it was started
+        process.terminate()
     with process.stdout as lines:
         for line in lines:
             sys.stdout.buffer.write(line)
@@ -115,7 +117,8 @@ def main(argv):
         for command in job["commands"]:
             if is_stopped:
                 return 143
-            code = render([filled(text, values, run) for text in command], folder, environment, running)
+            words = [filled(text, values, run) for text in command]
+            code = render(words, folder, environment, running, is_stopped)
             if code != 0:
                 return code
     return 0

@@ -313,10 +313,11 @@ def test_a_copy_of_its_files_outlives_the_job_that_had_them(
     files = tmp_path / "files of another"
     files.mkdir()
     (files / "scene.usdc").write_text("a scene")
-    code = "import sys; print(open(sys.argv[1]).read())"
+    code = "import os; print(open(os.environ['PLACES'].split(':')[0] + '/scene.usdc').read())"
     spec = JobSpec(
         name="beauty",
-        commands=((sys.executable, "-c", code, str(files / "scene.usdc")),),
+        commands=((sys.executable, "-c", code),),
+        environment={"PLACES": f"{files}:{files}2"},  # the second is another folder
         temp_dir=str(files),
     )
     farm, job = open_farm(), new_job_id()
@@ -327,6 +328,7 @@ def test_a_copy_of_its_files_outlives_the_job_that_had_them(
     farm.refresh().result(60)
     [task] = farm.tasks(job)
     assert Path(task.log_file).read_text() == "a scene\n"
+    assert farm.spec(job).result(60).environment["PLACES"].endswith(f":{files}2")
 
 
 def test_a_job_whose_files_cannot_be_copied_leaves_nothing(

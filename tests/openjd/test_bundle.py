@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -310,3 +312,33 @@ def test_a_cancelled_task_ends_its_command(tmp_path: Path) -> None:
         runner.terminate()
         assert runner.wait(60) == 143
         assert runner.stdout.read() == ""  # also: nothing that was started holds the pipe
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_task_that_is_cancelled_as_its_command_starts_ends_it(tmp_path: Path) -> None:
+    """The runner does not know its process yet when the signal arrives."""
+    job = {
+        "commands": [[sys.executable, "-S", "-c", "import time; time.sleep(600)"]],
+        "environment": {},
+        "folder": "",
+        "outputs": [],
+        "has_step": False,
+    }
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    code = (
+        "import os, runpy, signal, subprocess, sys\n"
+        "sys.argv = sys.argv[1:]\n"
+        "class Stopped(subprocess.Popen):\n"
+        "    def __init__(self, *given, **named):\n"
+        "        super().__init__(*given, **named)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "subprocess.Popen = Stopped\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    command = [sys.executable, "-c", code, str(RUNNER), str(tmp_path / "job.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as runner:
+        try:
+            assert runner.wait(60) == 143
+        finally:
+            if runner.poll() is None:
+                os.killpg(runner.pid, signal.SIGKILL)
