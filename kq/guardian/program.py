@@ -12,6 +12,7 @@ import sys
 import time
 
 from .. import __version__, process
+from ..errors import KqError
 from ..logs import log_folder, open_log
 from ..restart_limit import RestartLimit
 from ..session_events import SessionEvent, report
@@ -134,9 +135,14 @@ class Guardian:
             report(SessionEvent.FAILED, message=f"the queue's server died {often}; see {log}")
             return 1
         report(SessionEvent.SERVER_DIED, code=ended.code)
-        self._server = start_server(
-            self._settings, self._folder.path, self._session, self._journal_session, first=False
-        )
+        try:
+            self._server = start_server(
+                self._settings, self._folder.path, self._session, self._journal_session, first=False
+            )
+        except (KqError, OSError) as error:
+            _log.error("the server died, and cannot be started again: %s", error)
+            report(SessionEvent.FAILED, message=f"the queue's server cannot be started again: {error}")
+            return 1
         allow_start(self._server)  # its process imports meanwhile, and waits for this
         _log.warning("the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid)
         return None
@@ -157,7 +163,7 @@ class Guardian:
         if self._server is not None and self._server.poll() is None:
             process.ask_to_stop(self._server)
             while self._server.poll() is None and time.monotonic() < until:
-                self._wait(min(until - time.monotonic(), 0.5))
+                self._wait(max(min(until - time.monotonic(), 0.5), 0.0))
         ended = process.end_strays()
         _log.info("the session is over; %d processes were still there and were ended", ended.processes)
         self._wake.close()
