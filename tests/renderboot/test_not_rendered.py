@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from pxr import Gf, Sdf, Sdr, Tf, Usd, UsdGeom, UsdLux, UsdRender
+from pxr import Gf, Sdf, Sdr, Tf, Usd, UsdGeom, UsdLux, UsdRender, UsdShade
 
 from host.renderboot.stage.curves import KINDS
 from host.renderboot.stage.implicit_prims import SHAPES
 from host.renderboot.stage.materials import SURFACE_INPUTS
 from host.renderboot.stage.not_rendered import NOT_RENDERED, RENDERED, WITHOUT_EFFECT
 from host.renderboot.stage.uv_textures import TEXTURE_INPUTS
-from tests.renderboot.stages import add_camera, add_card, new_stage, places, read
+from tests.renderboot.stages import (
+    add_camera,
+    add_card,
+    add_material,
+    add_texture,
+    bind,
+    new_stage,
+    places,
+    read,
+)
 
 
 @pytest.mark.parametrize("kind", sorted(RENDERED))
@@ -168,3 +177,24 @@ def test_what_is_not_rendered_is_a_warning_with_its_prim(path: str, name: str, v
     if default is not None:
         stage.GetPrimAtPath(path).GetAttribute(name).Set(default)
         assert text not in read(stage)[1]
+
+
+def test_what_is_left_out_beside_attributes_is_named() -> None:
+    """A shape that is a light, a second product, a texture over other coordinates than it asks for."""
+    stage = new_stage()
+    add_camera(stage)
+    UsdLux.LightAPI.Apply(UsdGeom.Sphere.Define(stage, "/World/Bulb").GetPrim())
+    card = add_card(stage, "/World/Card")
+    material = add_material(stage, "/World/M")
+    bind(card, material)
+    image = add_texture(stage, "/World/M", "diffuseColor", __file__)
+    reader = UsdShade.Shader.Define(stage, "/World/M/Where")
+    reader.CreateIdAttr("UsdPrimvarReader_float2")
+    reader.CreateInput("varname", Sdf.ValueTypeNames.String).Set("UVMap")
+    pair = Sdf.ValueTypeNames.Float2
+    image.CreateInput("st", pair).ConnectToSource(reader.CreateOutput("result", pair))
+    settings = UsdRender.Settings.Define(stage, "/Render/Settings")
+    for name in ("First", "Second"):
+        product = UsdRender.Product.Define(stage, f"/Render/{name}")
+        settings.CreateProductsRel().AddTarget(product.GetPath())
+    assert set(places(read(stage)[1])) == {"/World/Bulb", "/World/Card", "/Render/Second"}

@@ -88,6 +88,8 @@ def _whole_reading(
     settings = _settings(stage, time, diagnostics)
     for path in settings.prims:
         mention_not_rendered(stage.GetPrimAtPath(path), time, diagnostics)
+    for path in settings.other_products:
+        diagnostics.warn("Only the first render product is rendered", path)
     walk = StageWalk(stage, time, settings.purposes, diagnostics, cache, kept)
     if kept:
         kept.forget_changed(stage)

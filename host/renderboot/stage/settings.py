@@ -37,6 +37,8 @@ class StageSettings:
     prim: str = ""
     prims: tuple[str, ...] = ()
     """The settings and its product."""
+    other_products: tuple[str, ...] = ()
+    """Products that are not rendered: all but the first."""
 
 
 def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
@@ -48,7 +50,8 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
             return StageSettings()
         settings = UsdRender.Settings(found)
     bases: list[UsdRender.SettingsBase] = [settings]
-    for target in settings.GetProductsRel().GetForwardedTargets()[:1]:
+    products = settings.GetProductsRel().GetForwardedTargets()
+    for target in products[:1]:
         product = UsdRender.Product.Get(stage, target)
         if product:
             bases.insert(0, product)
@@ -64,6 +67,7 @@ def read_settings(stage: Usd.Stage, time: Usd.TimeCode) -> StageSettings:
         camera=_camera(bases),
         prim=str(settings.GetPath()),
         prims=tuple(str(base.GetPath()) for base in bases),
+        other_products=tuple(str(path) for path in products[1:]),
         pixel_aspect_ratio=float(ratio) if ratio is not None else 1.0,
         data_window=_window(_authored(bases, "dataWindowNDC", time)),
         conform_policy=str(policy) if policy is not None else "expandAperture",

@@ -188,6 +188,10 @@ class StageWalk:
         kind = str(prim.GetTypeName())
         if kind == "Mesh" or kind in SHAPES or kind in KINDS:
             group.meshes += self._within_limits(self._meshes(prim, kind, place))
+            if prim.HasAPI(UsdLux.LightAPI):
+                self._diagnostics.warn(
+                    "Cannot render mesh lights: drawn as plain meshes", str(prim.GetPath())
+                )
         elif prim.HasAPI(UsdLux.LightAPI):
             light = self._lights.light(prim, place.matrix)
             if light:
@@ -199,8 +203,6 @@ class StageWalk:
         elif prim.IsA(UsdGeom.Boundable) and not prim.IsA(UsdSkel.Skeleton):
             self.skipped[kind] = self.skipped.get(kind, 0) + 1
             self._diagnostics.warn(f"Cannot render {kind} prims: skipped", str(prim.GetPath()))
-        if kind == "Mesh" and prim.HasAPI(UsdLux.MeshLightAPI):
-            self._diagnostics.warn("Cannot render mesh lights: drawn as plain meshes", str(prim.GetPath()))
 
     def _within_limits(self, meshes: list[Mesh]) -> list[Mesh]:
         kept = []
@@ -282,6 +284,11 @@ class StageWalk:
             self._diagnostics.warn(f"Textured, but without the primvar '{uv_primvar}'", str(prim.GetPath()))
             fallback = material.textures[0].uv_fallback
             uvs = np.tile(np.array(fallback, np.float32), (len(part.positions), 1))
+        elif material.textures and self.primvars.values(prim, uv_primvar, 2) is None:
+            self._diagnostics.warn(
+                f"Textured, but without the primvar '{uv_primvar}': its first texture coordinates are used",
+                str(prim.GetPath()),
+            )
         return Mesh(
             path=str(bound.GetPath()),
             positions=part.positions,
