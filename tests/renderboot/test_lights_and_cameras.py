@@ -139,6 +139,31 @@ def test_what_is_below_a_camera_moves_with_it() -> None:
     assert [mesh.transform[2, 3] for mesh in root.meshes] == [7.0]
 
 
+def test_a_camera_below_a_hidden_group_is_used() -> None:
+    """It sees although it is not seen; one that is not hidden comes first."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    UsdGeom.Imageable(UsdGeom.Scope.Define(stage, "/World/Cameras")).MakeInvisible()
+    add_camera(stage, "/World/Cameras/Main")
+    assert read(stage)[0].camera.path == "/World/Cameras/Main"
+    add_camera(stage, "/World/Other")
+    assert read(stage)[0].camera.path == "/World/Other"
+
+
+def test_a_cone_without_its_schema_and_a_reset_within_an_instance_are_named() -> None:
+    """Neither is rendered."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball").SetResetXformStack(True)
+    light = UsdLux.SphereLight.Define(stage, "/World/Light").GetPrim()
+    light.CreateAttribute("inputs:shaping:cone:angle", Sdf.ValueTypeNames.Float).Set(20.0)
+    stage.CreateClassPrim("/Pattern")
+    add_sphere(stage, "/Pattern/Bead").SetResetXformStack(True)
+    copy = UsdGeom.Xform.Define(stage, "/World/Copy").GetPrim()
+    copy.GetReferences().AddInternalReference("/Pattern")
+    copy.SetInstanceable(True)
+    assert set(places(read(stage)[1])) == {"/World/Light", "/World/Copy/Bead"}
+
+
 def test_points_and_spots() -> None:
     """treatAsPoint makes a point, a cone a spot, and the log says what that costs."""
     stage = new_stage()

@@ -200,6 +200,10 @@ class LightReader:
     def _cone(self, prim: Usd.Prim) -> tuple[float, float] | None:
         """Return half angle in degrees and softness; None unless shaping narrows it below a half space."""
         if not prim.HasAPI(UsdLux.ShapingAPI):
+            if prim.HasAttribute("inputs:shaping:cone:angle"):
+                self._diagnostics.warn(
+                    "A cone on a light without ShapingAPI has no effect", str(prim.GetPath())
+                )
             return None
         shaping = UsdLux.ShapingAPI(prim)
         angle = float(get(shaping.GetShapingConeAngleAttr(), self._time, 90.0))

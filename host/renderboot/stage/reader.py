@@ -106,7 +106,7 @@ def _whole_reading(
         else:
             diagnostics.note("No light on the stage: a soft dome was added")
             root.lights.append(_soft_dome(up_is_z=_is_z_up(stage)))
-    return Reading(settings, root, bounds, walk.cameras)
+    return Reading(settings, root, bounds, walk.cameras or walk.hidden_cameras)
 
 
 def _view(

@@ -5,6 +5,8 @@ The other modules of this package read the prims; this one warns of prims that c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from pxr import Sdf, Tf, Usd, UsdGeom, UsdLux, UsdShade, UsdSkel
 
@@ -75,11 +77,16 @@ class StageWalk:
     @property
     def has_dark_light(self) -> bool:
         """Whether a light was found that is hidden or has no intensity."""
-        return self._lights.has_dark_light or any(
-            self._lights.is_known(prim)
-            for hidden in self._hidden
-            for prim in Usd.PrimRange(hidden, Usd.TraverseInstanceProxies())
-        )
+        return self._lights.has_dark_light or any(map(self._lights.is_known, self._hidden_prims()))
+
+    @property
+    def hidden_cameras(self) -> list[Usd.Prim]:
+        """Cameras below prims that are hidden: a camera sees although it is not seen."""
+        return [prim for prim in self._hidden_prims() if prim.IsA(UsdGeom.Camera)]
+
+    def _hidden_prims(self) -> Iterator[Usd.Prim]:
+        for hidden in self._hidden:
+            yield from Usd.PrimRange(hidden, Usd.TraverseInstanceProxies())
 
     def visit(
         self,
@@ -179,6 +186,10 @@ class StageWalk:
         except Tf.ErrorException:
             self._diagnostics.warn("A transform that cannot be read is ignored", str(prim.GetPath()))
             return above
+        if resets and self._instances.is_reading_prototype:
+            self._diagnostics.warn(
+                "A transform that is reset within an instance moves with the instance", str(prim.GetPath())
+            )
         return matrix_of(local) if resets else above @ matrix_of(local)
 
     # --- One prim ---
