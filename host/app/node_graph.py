@@ -418,7 +418,8 @@ class NodeGraphTab(BaseTab):
 
     def showEvent(self, event: Any) -> None:
         super().showEvent(event)
-        self.frame_all()
+        if self._viewer.is_framed:
+            self.frame_all()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Frame the graph again, unless the artist has changed what is seen of it."""

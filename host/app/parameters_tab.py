@@ -47,6 +47,8 @@ class ParametersTab(BaseTab):
         self._another_editor.setInterval(0)
         self._another_editor.timeout.connect(self._on_another_editor)
         self._to_focus = ""
+        self._doubtful = ""
+        """The parameter whose expression cannot be evaluated, which is the error that is shown; else empty."""
         self._error = WrappedLabel(self)
         self._error.setProperty("role", "bad")
         self._error.setContentsMargins(12, 4, 12, 4)
@@ -96,7 +98,10 @@ class ParametersTab(BaseTab):
             change is SceneChange.SELECTION and active_scene().edited is not self._node
         ):
             self._show_node()
-        elif change is SceneChange.FRAME and self._prims is not None:
+            return
+        if change in (SceneChange.FRAME, SceneChange.VARIABLES) and self._doubtful in self._editors:
+            self._show_expression_error(self._doubtful)
+        if change is SceneChange.FRAME and self._prims is not None:
             self._prims.refresh_at_rest()
         elif change is SceneChange.VARIABLES and self._prims is not None:
             self._prims.refresh()
@@ -126,6 +131,7 @@ class ParametersTab(BaseTab):
         self._rows.clear()
         self._name = None
         self._prims = None
+        self._doubtful = ""
         self._error.hide()
         page = QWidget()
         layout = QVBoxLayout(page)
@@ -230,6 +236,7 @@ class ParametersTab(BaseTab):
                 self._node.set_value(name, value)
             self._show_expression_error(name)
         except SceneError as error:
+            self._doubtful = ""
             self._error.setText(str(error))
             self._error.show()
             if not self._editors[name].is_expression:  # a long expression is corrected, not typed again
@@ -242,8 +249,10 @@ class ParametersTab(BaseTab):
         try:
             evaluator = Evaluator(project.graph, active_scene().frame)
             evaluator.value(self._node, name, values_of(project.variables))
+            self._doubtful = ""
             self._error.hide()
         except SceneError as error:
+            self._doubtful = name
             self._error.setText(str(error))
             self._error.show()
 

@@ -249,8 +249,11 @@ class DesktopWindow(KatanaWindow):
 
     def _fill_recent(self) -> None:
         self._recent_menu.clear()
-        for path in self._settings.recent:
-            action = self._recent_menu.addAction(Path(path).name)
+        self._recent_menu.setToolTipsVisible(True)
+        names = [Path(path).name for path in self._settings.recent]
+        for path, name in zip(self._settings.recent, names, strict=True):
+            text = f"{name} in {Path(path).parent}" if names.count(name) > 1 else name
+            action = self._recent_menu.addAction(text.replace("&", "&&"))
             action.setToolTip(path)
             action.triggered.connect(lambda _=False, path=path: self.documents.open(path))
         self._recent_menu.setEnabled(bool(self._settings.recent))

@@ -303,3 +303,21 @@ def test_a_path_can_be_read_in_a_narrow_column(make_desktop: MakeDesktop, qtbot:
     end = output.line.fontMetrics().horizontalAdvance("beauty.####.exr")
     qtbot.waitUntil(lambda: output.line.width() > end)
     assert output.mapTo(tab, QPoint(output.width(), 0)).x() <= tab.width()
+
+
+def test_what_is_seen_of_the_graph_is_kept_while_its_panel_is_hidden(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """As when another tab covers it for a moment, or the window is minimized."""
+    desktop = make_desktop()
+    open_small(desktop)
+    tab = graph_tab()
+    node = active_scene().graph.node("Render")
+    drag(tab, tab.place_of(node), tab.place_of(node))  # the graph is not framed by itself from here on
+    tab._viewer.set_zoom(0.5)
+    tab._viewer.centerOn(0, 0)
+    before = tab.place_of(node)
+    tab.hide()
+    tab.show()
+    qtbot.waitUntil(tab.isVisible)
+    assert tab.place_of(node) == before

@@ -105,6 +105,9 @@ def test_an_expression_is_typed_in_parameters(make_desktop: MakeDesktop, qtbot: 
 
     write("getVar('samples')")
     assert node.expression("samples") == "getVar('samples')" and "no variable 'samples'" in tab.message
+    active_scene().set_variables((Variable("samples", "3"),))
+    assert not tab.message  # it is not missing any more
+    active_scene().set_variables(())
     write("getVar(")
     assert node.expression("samples") == "getVar('samples')" and "getVar(" in tab.message
     assert tab.editor("samples").findChild(QLineEdit).text() == "getVar("  # to be corrected, not typed again

@@ -463,3 +463,16 @@ def test_a_startup_script_that_exits_ends_only_itself(
     (tmp_path / "Startup" / "init.py").write_text("import sys; sys.exit(3)\n")
     desktop = make_desktop(tmp_path)
     qtbot.waitUntil(lambda: any("init.py failed" in text for _l, text, _t in desktop.log.messages))
+
+
+def test_recent_files_of_one_name_have_their_folders(make_desktop: MakeDesktop, tmp_path: Path) -> None:
+    """The menu names each so that it can be told from the others; an ampersand is no mnemonic."""
+    window = make_desktop().window
+    for file in ("b/shot.kqproject", "a/shot.kqproject", "day & night.kqproject"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        assert window.documents.save_to(tmp_path / file)
+    assert [action.text() for action in window._recent_menu.actions()] == [
+        "day && night.kqproject",
+        f"shot.kqproject in {tmp_path / 'a'}",
+        f"shot.kqproject in {tmp_path / 'b'}",
+    ]

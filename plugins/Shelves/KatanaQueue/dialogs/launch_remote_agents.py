@@ -340,7 +340,6 @@ class LaunchRemoteAgentsDialog(SingleDialog):
         steps, questions, host = self._steps, self._questions, self.described()
         call = {"check": steps.check, "start": steps.start, "stop": steps.stop}[what]
         self._list.clear()
-        self._show_detail(None)  # Qt does not report that the current item was cleared
 
         def run(report: Callable[[RemoteStep], None], cancelled: threading.Event) -> None:
             questions.begin(cancelled)
