@@ -48,7 +48,7 @@ class ParametersTab(BaseTab):
         self._another_editor.timeout.connect(self._on_another_editor)
         self._to_focus = ""
         self._doubtful = ""
-        """The parameter whose expression cannot be evaluated, which is the error that is shown; else empty."""
+        """The parameter whose expression cannot be evaluated, if that is the error that is shown."""
         self._error = WrappedLabel(self)
         self._error.setProperty("role", "bad")
         self._error.setContentsMargins(12, 4, 12, 4)
