@@ -163,6 +163,11 @@ def edits() -> Iterator[tuple[str, Any]]:
     yield "collect", lambda s: collected(s).GetIncludesRel().SetTargets(["/World/Ball"])
     yield "leave out", lambda s: collected(s).CreateExcludesRel().SetTargets(["/World/Ball"])
     yield "collect again", lambda s: collected(s).CreateExcludesRel().SetTargets([])
+    yield "no collection", lambda s: s.RemovePrim("/World/Sets")
+    yield (
+        "collection again",
+        lambda s: (collection(s), collected(s).GetIncludesRel().SetTargets(["/World/Ball"])),
+    )
     yield "another camera", lambda s: add_camera(s, "/World/Aside", distance=14.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pxr import Usd, UsdGeom, UsdShade
+from pxr import Sdf, Usd, UsdGeom, UsdShade
 
 from ..diagnostics import Diagnostics
 from ..scene import ColourInput, Material, Primvar, ScalarInput
@@ -31,6 +31,8 @@ class BindingReader:
         self._materials = materials
         self._primvars = primvars
         self._diagnostics = diagnostics
+        self.collections: set[Sdf.Path] = set()
+        """Prims of the collections by which materials were bound."""
 
     def material(self, bound: Usd.Prim, geometry: Usd.Prim) -> Material:
         """Return the material; inputs driven by a constant primvar are replaced by its value.
@@ -70,6 +72,10 @@ class BindingReader:
         for purpose in _PURPOSES:
             material, binding = api.ComputeBoundMaterial(purpose)
             if material:
+                if binding.GetName().startswith("material:binding:collection"):
+                    self.collections |= {
+                        each.GetPrimPath() for each in binding.GetTargets() if each.IsPropertyPath()
+                    }
                 found.setdefault(str(material.GetPath()), (_ORDER.get(_purpose(binding), 2), material))
         return [material for _, material in sorted(found.values(), key=lambda pair: pair[0])]
 

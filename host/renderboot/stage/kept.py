@@ -45,6 +45,8 @@ class KeptMeshes:
         self._entries: dict[Hashable, _Entry] = {}
         self._first_parts = 0
         self._changed: set[Sdf.Path] = set()
+        self.collections: set[Sdf.Path] = set()
+        """Prims of the collections by which materials were ever bound, to prims anywhere."""
         self.last: Reading | None = None
         """The last reading, for one in which only values have changed."""
         self.parts = PartCache(lambda: None)
@@ -99,6 +101,10 @@ class KeptMeshes:
         prefixes, self._changed = self._changed, set()
         changed_looks: set[str] = set()
         for path in prefixes:
+            # One that was removed, or has come back.
+            if any(each.HasPrefix(path) for each in self.collections):
+                self.forget_all()
+                return
             prim = stage.GetPrimAtPath(path)
             if prim and (prim.IsInstanceProxy() or prim.IsInPrototype()):
                 self.forget_all()

@@ -56,6 +56,8 @@ class StageWalk:
         self._diagnostics = diagnostics
         self.primvars = PrimvarReader(time)
         self.bindings = BindingReader(time, MaterialReader(time, diagnostics), self.primvars, diagnostics)
+        if kept:
+            self.bindings.collections = kept.collections
         self._implicit = ImplicitReader(time, self.primvars, diagnostics)
         self._curves = CurveReader(time, self.primvars, diagnostics)
         self._lights = LightReader(time, diagnostics)
