@@ -10,11 +10,13 @@ import queue
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QImage, QPixmap
 
 from ..Katana import CatalogAPI
+from ..Katana.Utils import EventModule
 from .picture_file import PictureError, read_picture
 from .pixel_server import PixelServer
 from .render_state import Render
@@ -54,6 +56,7 @@ class RenderPictures(QObject):
         server.progress_received.connect(self._on_progress_received)
         server.stream_ended.connect(self._on_stream_ended)
         renders.render_changed.connect(self._on_render_changed)
+        EventModule.RegisterCollapsedHandler(self._on_items_changed, "catalog_itemsChanged")
         self._file_read.connect(self._put)
         self._files: queue.SimpleQueue[tuple[int, Path, float] | None] = queue.SimpleQueue()
         # Not QThreadPool: its destructor waits for the thread, which may hang on a file share.
@@ -120,6 +123,14 @@ class RenderPictures(QObject):
         if self.is_streamed(sequence_id):
             self._complete.add(sequence_id)
         self.stream_ended.emit(sequence_id)
+
+    def _on_items_changed(self, _events: list[Any]) -> None:
+        """Drop the pictures of renders that have ended and are no longer in the Catalog."""
+        ended = {writer for writer, _asked_at in self._sources.values()}
+        for sequence_id in ended & self._images.keys():
+            if CatalogAPI.FindCatalogItemBySequenceID(sequence_id) is None:
+                del self._images[sequence_id]
+                self._dropped.add(sequence_id)
 
     def _on_render_changed(self, render: Render) -> None:
         """Read the file of an ended render that sent no picture, such as one on another machine."""

@@ -260,7 +260,10 @@ def _show(view: int, render: Render) -> None:
 def test_a_picture_that_was_dropped_from_memory_is_read_again(
     make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For both views, as long as its file is there; later pictures leave what is chosen for comparing."""
+    """For both views, as long as its file is there; later pictures leave what is chosen for comparing.
+
+    What is deleted from the Catalog takes no memory.
+    """
     monkeypatch.setattr("host.app.render_pictures._MAX_BYTES", 1)  # one picture
     desktop = make_desktop()
     open_small(desktop)
@@ -276,6 +279,10 @@ def test_a_picture_that_was_dropped_from_memory_is_read_again(
     pictures._put(second.sequence_id, image, image)
     _show(CatalogAPI.kPrimaryView, first)
     qtbot.waitUntil(lambda: monitor().shown_render is first and not view.image.isNull(), timeout=WAIT_MS)
+    CatalogAPI.DeleteCatalogItems(
+        item for item in CatalogAPI.GetCatalogItems() if item.getMainSequenceID() == first.sequence_id
+    )
+    qtbot.waitUntil(lambda: first.sequence_id not in pictures._images, timeout=WAIT_MS)
     assert second.picture_file is not None
     second.picture_file.unlink()
     _show(CatalogAPI.kPrimaryView, second)
