@@ -46,7 +46,7 @@ _AGENTS = 2
 THREADS = max((os.cpu_count() or 1) // _AGENTS, 1)
 """For the peer: as many as the queue gives a render on each of that many Agents."""
 Plan = dict[tuple[int, int], tuple[tuple[int, int, int], ...]]
-_PLAN: Plan = {(640, 360): ((1, 16, 4), (10, 4, 20), (30, 4, 60)), (1280, 720): ((1, 5, 4), (10, 2, 20))}
+_PLAN: Plan = {(640, 360): ((1, 12, 4), (10, 4, 20), (30, 4, 60)), (1280, 720): ((1, 4, 4), (10, 1, 20))}
 """By width and height: how many changes a second, in how many turns with the peer, how many in each."""
 _SMALL_PLAN: Plan = {(64, 36): ((10, 1, 3), (30, 1, 5))}
 _PASS_MS = 2500
