@@ -123,7 +123,8 @@ class OpenJDFarmPlugin(FarmPluginBase):
             lines = [f"{written.folder}: {written.files} files", *written.notes()]
             state = JobState.COMPLETED
         except Exception as error:  # noqa: BLE001  any error ends the job, which would run for ever otherwise
-            lines = [f"ERROR: {error}" if isinstance(error, KqError | OSError) else f"ERROR: {error!r}"]
+            kind = "" if isinstance(error, KqError | OSError) else f"{type(error).__name__}: "
+            lines = [f"ERROR: {kind}{error}"]
             state = JobState.FAILED
             _log.error("%s: %s: %s", FARM_NAME, export.spec.name, error)
         try:
