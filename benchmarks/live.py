@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,6 @@ from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-import psutil
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
@@ -51,8 +49,6 @@ Plan = dict[tuple[int, int], tuple[tuple[int, int, int], ...]]
 _PLAN: Plan = {(640, 360): ((1, 12, 4), (10, 4, 20), (30, 4, 60)), (1280, 720): ((1, 4, 4), (10, 1, 20))}
 """By width and height: how many changes a second, in how many turns with the peer, how many in each."""
 _SMALL_PLAN: Plan = {(64, 36): ((10, 1, 3), (30, 1, 5))}
-_CORE = (os.cpu_count() or 1) - 1
-"""Where the render and the peer run; the desktop may use all."""
 _PASS_MS = 2500
 """The longest that a pass takes, with a margin."""
 _LIGHT_AT = (150.0, 300.0, 200.0)
@@ -117,8 +113,7 @@ def _clock_rows(
             first_ms: list[float] = []
             # In turns: the speed of the machine comes and goes, within seconds.
             for _ in range(turns):
-                live.pin_render()
-                with live.paused(), _on_core(_CORE):
+                with live.paused():
                     first_ms += [peer.first_pass_ms() for _ in range(3)]
                     peer_ms += peer.latencies_ms(kind, a_second, count)
                 spent_ms += live.latencies_ms(active_scene().graph.node(node), parameter, a_second, count)
@@ -267,14 +262,6 @@ class _Live:
         yield
         self._desktop.lives.set_paused(self.render, False)
 
-    def pin_render(self) -> None:
-        """Have the render's thread on `_CORE`, as the peer is: the machine's cores may differ in speed."""
-        if sys.platform == "linux":
-            processes = [each for each in psutil.Process().children(recursive=True) if _is_renderboot(each)]
-            live = max(processes, key=lambda each: each.cpu_times().user)  # others wait for a render
-            thread = max(live.threads(), key=lambda each: each.user_time)
-            os.sched_setaffinity(thread.id, {_CORE})
-
     def stop(self) -> None:
         """Stop the render, and wait until it has ended."""
         self._desktop.renders.cancel(self.render)
@@ -291,24 +278,6 @@ class _Live:
         shown = self._changes_of.get(self._announced, 0)
         self._spent_ms += [(now_s - at_s) * 1000 for change, at_s in self._waiting if change <= shown]
         self._waiting = [each for each in self._waiting if each[0] > shown]
-
-
-def _is_renderboot(process: psutil.Process) -> bool:
-    return any("renderboot" in argument for argument in process.cmdline())
-
-
-@contextmanager
-def _on_core(core: int) -> Iterator[None]:
-    """Keep this thread on one core within the `with` block."""
-    if sys.platform != "linux":
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _other(value: Value, number: int) -> Value:
