@@ -63,4 +63,6 @@ class PictureFacts:
 
 def png_texts(about: Mapping[str, str | int | float]) -> Metadata:
     """Return the part of `about` that belongs into the header of a PNG."""
-    return {name: about[name] for name in _PNG_TEXTS if about.get(name) or name == "frame" in about}
+    return {
+        name: about[name] for name in _PNG_TEXTS if about.get(name) or (name == "frame" and name in about)
+    }

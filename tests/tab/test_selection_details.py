@@ -110,6 +110,20 @@ def test_attempts_are_choices(tab: Any, queue: FakeQueue, tmp_path: Path, settle
     settle(lambda: log_text(tab) == ["attempt 2"])
 
 
+def first_attempt(task: int, log: Path, outcome: str) -> AttemptRecord:
+    return AttemptRecord(
+        job_id="job000001",
+        task=task,
+        attempt=1,
+        agent="a1",
+        host="h",
+        started=1.0,
+        ended=2.0,
+        outcome=outcome,
+        log_file=str(log),
+    )
+
+
 def test_of_many_tasks_it_is_told_whose_log_is_shown(
     tab: Any, queue: FakeQueue, tmp_path: Path, settle: Settle
 ) -> None:
@@ -118,17 +132,7 @@ def test_of_many_tasks_it_is_told_whose_log_is_shown(
     for log in logs:
         log.write_text("line\n")
     queue.attempts_of["job000001"] = [
-        AttemptRecord(
-            job_id="job000001",
-            task=number,
-            attempt=1,
-            agent="a1",
-            host="h",
-            started=1.0,
-            ended=2.0,
-            outcome="failed" if number == 1 else "completed",
-            log_file=str(log),
-        )
+        first_attempt(number, log, "failed" if number == 1 else "completed")
         for number, log in enumerate(logs)
     ]
     queue.change([make_job(1, JobState.FAILED, tasks=3, attempts=3, log_file=str(logs[1]))])
@@ -284,24 +288,11 @@ def test_two_jobs_of_one_name_have_labels_that_tell_them_apart(
 def test_the_attempt_that_ended_last_is_a_choice(tab: Any, queue: FakeQueue, settle: Settle) -> None:
     """No other attempt begins after it, by which it would be noticed."""
 
-    def attempt(task: int) -> AttemptRecord:
-        return AttemptRecord(
-            job_id="job000001",
-            task=task,
-            attempt=1,
-            agent="a",
-            host="h",
-            started=1.0,
-            ended=2.0,
-            outcome="failed",
-            log_file=f"/logs/{task}",
-        )
-
-    queue.attempts_of["job000001"] = [attempt(0)]
+    queue.attempts_of["job000001"] = [first_attempt(0, Path("/logs/0"), "failed")]
     counts = {"tasks": 2, "tasks_failed": 1, "tasks_running": 1}
     queue.change([make_job(1, JobState.RUNNING, attempts=2, log_file="/logs/9", **counts)])
     settle(lambda: tab.log._attempts.findData("/logs/0") > 0)
-    queue.attempts_of["job000001"].append(attempt(1))
+    queue.attempts_of["job000001"].append(first_attempt(1, Path("/logs/1"), "failed"))
     queue.set("job000001", state=JobState.FAILED, tasks_failed=2, tasks_running=0)
     settle(lambda: tab.log._attempts.findData("/logs/1") > 0)
 

@@ -8,20 +8,8 @@ from pathlib import Path
 __all__ = ["GetIconPath", "GetResourceFile", "GetSearchPaths", "GetUserKatanaPath"]
 
 
-def _is_folder(path: str | Path) -> bool:
-    """Return whether the folder exists; False where it may not be looked for, or has too long a name."""
-    try:
-        return Path(path).is_dir()
-    except OSError:
-        return False
-
-
-def _is_file(path: str | Path) -> bool:
-    """Return whether the file exists, as `_is_folder` does for folders."""
-    try:
-        return Path(path).is_file()
-    except OSError:
-        return False
+# Not pathlib's, which raise where a path may not be looked for, or has too long a name.
+_is_folder, _is_file = os.path.isdir, os.path.isfile
 
 
 def GetSearchPaths(subdir: str = "") -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from pxr import Ar, Sdf, Usd, UsdShade
 
@@ -13,19 +13,12 @@ def existing_file(asset: Sdf.AssetPath) -> str | None:
     A path that ends in brackets is within a package only if no such file exists: names may have brackets.
     """
     path = str(asset.resolvedPath or asset.path)
-    if _is_file(path):
+    # Not pathlib, which raises where a folder may not be entered.
+    if os.path.isfile(path):  # noqa: PTH113
         return path
     if not Ar.IsPackageRelativePath(path):
         return None
-    return path if _is_file(Ar.SplitPackageRelativePathOuter(path)[0]) else None
-
-
-def _is_file(path: str) -> bool:
-    """Whether a regular file can be seen there: False where its folder may not be entered, too."""
-    try:
-        return Path(path).is_file()
-    except OSError:
-        return False
+    return path if os.path.isfile(Ar.SplitPackageRelativePathOuter(path)[0]) else None  # noqa: PTH113
 
 
 def is_udim(asset: Sdf.AssetPath) -> bool:

@@ -158,8 +158,8 @@ class PictureLoader(FileThread):
         """
         if not self._wanted:
             return None
-        newest_first = reversed(self._wanted)
-        request = next((each for each in newest_first if each[1]), None) or next(reversed(self._wanted))
+        newest = next(reversed(self._wanted))
+        request = next((each for each in reversed(self._wanted) if each[1]), newest)
         del self._wanted[request]
         return request
 
