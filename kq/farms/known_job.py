@@ -156,7 +156,7 @@ class KnownJob:
         state = derive_job_state(counts)
         tries = [
             (task, each)
-            for task, attempts in self.attempts.items()
+            for task, attempts in sorted(self.attempts.items())  # files are found in any order
             if (each := _attempt_of(known[task], attempts)) is not None
         ]
         latest = max(tries, key=lambda each: each[1].started, default=None)

@@ -14,7 +14,7 @@ import pytest
 from katana_queue.kq.errors import NotFound, Refused
 from katana_queue.kq.farms import farm as farm_module
 from katana_queue.kq.farms import submitting
-from katana_queue.kq.farms.decide import EngineState, EngineStatus, Poll
+from katana_queue.kq.farms.decide import AttemptFile, EngineState, EngineStatus, Poll, TaskView
 from katana_queue.kq.farms.farm import Farm
 from katana_queue.kq.farms.job_folder import Submission
 from katana_queue.kq.farms.known_job import KnownJob
@@ -251,6 +251,21 @@ def test_progress_and_picture_of_running_tasks(
     farm.refresh().result(60)
     record = farm.job(job)
     assert record is not None and record.progress == pytest.approx(1.9 / 3)
+
+
+def test_a_record_is_the_same_in_whatever_order_files_are_found(tmp_path: Path) -> None:
+    """Its CPU time too: 0.1 + 0.2 + 0.3 is not 0.3 + 0.2 + 0.1 for a computer."""
+    job = create_job(tmp_path, "Fake Farm", new_job_id(), FRAMES, {}, copy_files=False)
+    job.views = {task: TaskView(TaskState.COMPLETED, attempt=1) for task in range(3)}
+    ended = [
+        AttemptFile(task, 1, started=1.0, ended=2.0, exit_code=task, cpu_s=0.1 * (task + 1), node=f"n{task}")
+        for task in range(3)
+    ]
+    job.attempts = {each.task: (each,) for each in ended}
+    record = job.record("")
+    assert record.cpu_s == pytest.approx(0.6)
+    job.attempts = {each.task: (each,) for each in reversed(ended)}
+    assert job.record("") == record
 
 
 def test_a_poll_reads_few_logs_and_all_have_their_turn(tmp_path: Path) -> None:
