@@ -124,7 +124,8 @@ class TaskView(NamedTuple):
     node: str = ""
     """The machine of that attempt; empty when it is not known."""
     over_since: float = 0.0
-    """When the engine was first seen to have ended it, if its record is waited for; else 0."""
+    """Since when its record is waited for: when the engine was first seen to have ended it, or its start or
+    submission if no poll had listed it before; else 0."""
 
 
 def decide_task(
@@ -154,9 +155,11 @@ def decide_task(
     of_submission = [each for each in attempts if each.token == token]
     last = of_submission[-1] if of_submission else None
     number = attempts[-1].attempt if attempts else 0
+    since = last.started if last is not None else submitted
     unchanged = previous or TaskView(TaskState.WAITING, "submitted to the farm", number)
     if poll is None or not poll.is_current:
-        return unchanged
+        # Without a previous view this one is no observation: a task that was lost long ago fails at once.
+        return previous or unchanged._replace(over_since=since)
     if row is not None and row.state.is_live:
         if row.state is EngineState.PENDING:
             return TaskView(TaskState.WAITING, row.reason, number)
@@ -178,7 +181,6 @@ def decide_task(
     if row is not None and row.state is EngineState.FAILED and last is None:
         return TaskView(TaskState.FAILED, row.reason or "the farm could not start it", number, row.node)
     # The engine has ended it without a reason: the record of its start or end may be on its way.
-    since = last.started if last is not None else submitted
     if previous is not None and not previous.state.is_terminal:
         since = previous.over_since or poll.at  # it may have waited and run for hours
     if poll.at < since + RECORD_DELAY_S:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from katana_queue.kq.errors import NotFound, Refused
+from katana_queue.kq.errors import ConnectionLost, NotFound, Refused
 from katana_queue.kq.farms import farm as farm_module
 from katana_queue.kq.farms import submitting
 from katana_queue.kq.farms.decide import AttemptFile, EngineState, EngineStatus, Poll, TaskView
@@ -57,6 +57,32 @@ def test_two_desktops_start_failed_frames_once(open_farm: Callable[[], Farm], en
     assert engine.stopped[0] == ("1", None) and ("2", None) in engine.stopped
     first.refresh().result(60)
     assert state_of(first, job) is state_of(second, job) is JobState.CANCELLED
+
+
+def test_a_job_that_was_lost_long_ago_is_over_at_the_first_poll(
+    open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
+) -> None:
+    """Each `kq farm` command is a new process, which cannot wait for the record of the job's end."""
+    farm, job = open_farm(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    farm.close(60)
+    state = tmp_path / "farms" / "fake" / job / "state.json"
+    kept = json.loads(state.read_text())
+    kept["submissions"][0]["at"] -= 86400.0
+    state.write_text(json.dumps(kept))
+    engine.states.clear()
+    engine.is_silent = True
+    first = open_farm()
+    with pytest.raises(ConnectionLost):
+        first.refresh().result(60)
+    assert state_of(first, job) is JobState.WAITING
+    engine.is_silent = False
+    first.start(job, [0]).result(60)
+    assert [task.state for task in first.tasks(job)] == [
+        TaskState.WAITING,
+        TaskState.FAILED,
+        TaskState.FAILED,
+    ]
 
 
 def test_a_desktop_sees_jobs_that_another_submits_and_removes(
