@@ -33,14 +33,18 @@ class Submitter:
         """Save the submissions that `send_submissions` is to send, so that a crash in between loses none."""
         kept = job.kept
         size = self._engine.max_array()
+        if job.is_stop_wanted:
+            # Of the stopped job only `tasks` start: neither others, nor a submission that was lost before.
+            kept.stopped_tasks = list(range(len(kept.labels)))
+            kept.submissions = [each for each in kept.submissions if each.engine_id]
         for offset in sorted({task // size * size for task in tasks}):
             chosen = [task for task in tasks if offset <= task < offset + size]
             kept.submissions.append(Submission(secrets.token_hex(8), chosen, time.time(), offset))
         job.forget_views(tasks)
-        job.stopped_before = frozenset(tasks if job.is_stop_wanted else kept.stopped_tasks)
+        job.stopped_before = frozenset(kept.stopped_tasks)
         kept.stopped_at, kept.error = 0.0, ""
         kept.stopped_tasks = [task for task in kept.stopped_tasks if task not in set(tasks)]
-        job.is_stop_unsent = False
+        job.is_stop_unsent = job.is_stop_unsent and bool(kept.stopped_tasks)
         job.folder.set_stop(wanted=False)
         job.folder.set_output_mark(kept, wanted=True)
         job.folder.save(kept)
@@ -93,7 +97,7 @@ class Submitter:
             if found:
                 submission.engine_id = found
                 job.folder.save(job.kept)
-                job.is_stop_unsent = job.is_stop_wanted
+                job.is_stop_unsent = job.is_stop_wanted or bool(job.kept.stopped_tasks)
             elif job.is_stop_wanted:
                 job.kept.submissions.remove(submission)
                 job.folder.save(job.kept)

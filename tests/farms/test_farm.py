@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import msgspec
@@ -15,6 +16,7 @@ import pytest
 from katana_queue.kq.errors import ConnectionLost, NotFound, Refused
 from katana_queue.kq.farms.decide import EngineState
 from katana_queue.kq.farms.farm import Farm
+from katana_queue.kq.farms.job_folder import JobFolder
 from katana_queue.kq.farms.published import FarmChange
 from katana_queue.kq.records import JobSpec, new_job_id
 from katana_queue.kq.states import JobState, Outcome, TaskState
@@ -262,6 +264,53 @@ def test_a_stopped_job_whose_start_was_refused_stays_stopped(
         assert [(task.state, task.reason) for task in each.tasks(job)] == [(TaskState.CANCELLED, "")] * 3
     farm.start(job).result(60)
     assert {task.state for task in farm.tasks(job)} == {TaskState.WAITING}
+
+
+def test_one_task_of_a_stopped_job_is_started_alone(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The others stay stopped, in each desktop; also those that may never have reached the engine."""
+    farm, job, lost = open_farm(), new_job_id(), new_job_id()
+    farm.submit(job, FRAMES).result(60)
+    farm.refresh().result(60)
+    with monkeypatch.context() as silent:
+        silent.setattr(engine, "submit", Mock(side_effect=ConnectionLost("no reply")))
+        with pytest.raises(ConnectionLost):
+            farm.submit(lost, FRAMES).result(60)
+    for stopped in (job, lost):
+        farm.stop(stopped).result(60)
+        farm.start(stopped, [0]).result(60)
+    assert engine.calls.count("submit") == 3
+    for stopped in (job, lost):
+        folder = JobFolder(tmp_path / "farms" / "fake" / stopped)
+        kept = folder.load()
+        for submission in kept.submissions:
+            submission.at -= 86400.0
+        folder.save(kept)
+    for each in (farm, open_farm()):
+        each.refresh().result(60)
+        for stopped in (job, lost):
+            states = [(task.state, task.reason) for task in each.tasks(stopped)]
+            assert states[1:] == [(TaskState.CANCELLED, "")] * 2 and states[0][0] is TaskState.WAITING
+
+
+def test_a_task_whose_submission_had_no_reply_is_stopped(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as the submission is found in the engine's list."""
+    farm, job = open_farm(), new_job_id()
+    submit = engine.submit
+
+    def without_reply(*args: Any) -> str:
+        submit(*args)
+        raise ConnectionLost("no reply")
+
+    monkeypatch.setattr(engine, "submit", without_reply)
+    with pytest.raises(ConnectionLost):
+        farm.submit(job, FRAMES).result(60)
+    farm.stop(job, [1]).result(60)
+    farm.refresh().result(60)
+    assert engine.stopped == [("1", (1,))]
 
 
 def test_pictures_errors_and_attempts_are_read_from_the_records(
