@@ -357,10 +357,11 @@ class Farm:
         try:
             with self._changing(job):
                 self._give(job, range(len(job.kept.labels)))
-        except Refused as error:
+        except (Refused, OSError) as error:
             if not job.kept.submissions:
                 job.kept.error = str(error)
-                job.folder.save(job.kept)
+                with suppress(OSError):
+                    job.folder.save(job.kept)
                 self._decide(job, is_news=True)
             raise
 

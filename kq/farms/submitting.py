@@ -7,6 +7,8 @@ import secrets
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from ..errors import ConnectionLost, KqError
 from .engine import Engine
 from .job_folder import Submission
@@ -30,24 +32,31 @@ class Submitter:
         self._engine = engine
 
     def save_submissions(self, job: KnownJob, tasks: Sequence[int]) -> None:
-        """Save the submissions that `send_submissions` is to send, so that a crash in between loses none."""
-        kept = job.kept
+        """Save the submissions that `send_submissions` is to send, so that a crash in between loses none.
+
+        Raises OSError, and what the engine raises.
+        """
+        kept = msgspec.structs.replace(job.kept)  # so that the job stays as it was if this is not saved
         size = self._engine.max_array()
         if job.is_stop_wanted:
             # Of the stopped job only `tasks` start: neither others, nor a submission that was lost before.
             kept.stopped_tasks = list(range(len(kept.labels)))
             kept.submissions = [each for each in kept.submissions if each.engine_id]
-        for offset in sorted({task // size * size for task in tasks}):
-            chosen = [task for task in tasks if offset <= task < offset + size]
-            kept.submissions.append(Submission(secrets.token_hex(8), chosen, time.time(), offset))
-        job.forget_views(tasks)
-        job.stopped_before = frozenset(kept.stopped_tasks)
+        parts = (
+            (offset, [task for task in tasks if offset <= task < offset + size])
+            for offset in sorted({task // size * size for task in tasks})
+        )
+        added = [Submission(secrets.token_hex(8), chosen, time.time(), offset) for offset, chosen in parts]
+        kept.submissions = [*kept.submissions, *added]
+        stopped_before = frozenset(kept.stopped_tasks)
         kept.stopped_at, kept.error = 0.0, ""
         kept.stopped_tasks = [task for task in kept.stopped_tasks if task not in set(tasks)]
-        job.is_stop_unsent = job.is_stop_unsent and bool(kept.stopped_tasks)
         job.folder.set_stop(wanted=False)
         job.folder.set_output_mark(kept, wanted=True)
         job.folder.save(kept)
+        job.kept, job.stopped_before = kept, stopped_before
+        job.is_stop_unsent = job.is_stop_unsent and bool(kept.stopped_tasks)
+        job.forget_views(tasks)
 
     def send_submissions(self, job: KnownJob) -> None:
         """Send the submissions that were saved.

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 from katana_queue.kq.errors import ConnectionLost, NotFound, Refused
 from katana_queue.kq.farms import farm as farm_module
-from katana_queue.kq.farms import submitting
+from katana_queue.kq.farms import sharing, submitting
 from katana_queue.kq.farms.decide import AttemptFile, EngineState, EngineStatus, Poll, TaskView
 from katana_queue.kq.farms.farm import Farm
-from katana_queue.kq.farms.job_folder import Submission
+from katana_queue.kq.farms.job_folder import JobFolder, Submission
 from katana_queue.kq.farms.known_job import KnownJob
 from katana_queue.kq.farms.new_job import create_job
 from katana_queue.kq.farms.running_logs import MAX_LOGS, RunningLogs
@@ -152,6 +154,31 @@ def test_the_right_to_change_jobs_ends_with_the_process_that_has_it(
         assert record is not None and record.state is JobState.FAILED and "desktop" in record.reason
     farm.start(late).result(60)
     assert state_of(farm, late) is JobState.WAITING
+
+
+def test_a_share_that_fails_leaves_its_error_and_the_job_as_it_was(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One without locks, or full: a new job is Failed, a stopped one stays stopped; each can be started."""
+    farm, job, stopped = open_farm(), new_job_id(), new_job_id()
+    farm.submit(stopped, FRAMES).result(60)
+    farm.stop(stopped).result(60)
+    with monkeypatch.context() as broken:
+        broken.setattr(sharing, "try_lock", Mock(side_effect=OSError(errno.ENOLCK, "No locks available")))
+        with pytest.raises(Refused, match="No locks"):
+            farm.submit(job, FRAMES).result(60)
+    record = farm.job(job)
+    assert record is not None and record.state is JobState.FAILED and "No locks" in record.reason
+    with monkeypatch.context() as broken:
+        broken.setattr(JobFolder, "save", Mock(side_effect=OSError(errno.ENOSPC, "No space left")))
+        for each in (job, stopped):
+            with pytest.raises(Refused, match="No space"):
+                farm.start(each).result(60)
+    assert (state_of(farm, job), state_of(farm, stopped)) == (JobState.FAILED, JobState.CANCELLED)
+    for each in (job, stopped):
+        farm.start(each).result(60)
+        assert state_of(farm, each) is JobState.WAITING
+    assert engine.calls.count("submit") == 3
 
 
 def test_a_folder_that_cannot_be_read_is_logged_once(
