@@ -17,6 +17,7 @@ import msgspec
 from .. import messages as m
 from ..agent_config import Site
 from ..own_files import open_to_append
+from ..plain_text import one_line
 from ..states import Outcome
 from ..wire import AgentWire
 from . import remote_machine as r
@@ -356,7 +357,7 @@ class RemoteAttempt:
                 ending, warning=ending.warning or f"its log: {self._log.refused}"
             )
         if problem and ending.outcome == Outcome.COMPLETED:
-            return msgspec.structs.replace(ending, outcome=Outcome.FAILED, reason=problem[:2000])
+            return msgspec.structs.replace(ending, outcome=Outcome.FAILED, reason=one_line(problem)[:2000])
         return ending
 
 
@@ -374,4 +375,5 @@ def _of_desktop(order: m.AssignOrder) -> type[PurePath]:
 
 
 def _words(error: OSError, what: str) -> str:
-    return f"{what}: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+    reason = f"{what}: {error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+    return one_line(reason)  # a name that is not UTF-8 could not be sent

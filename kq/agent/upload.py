@@ -166,6 +166,7 @@ class FileUpload:
         while self._queue:
             self._path, self._target = self._queue.popleft()
             try:
+                self._target.encode()  # no message can carry a name that is not UTF-8
                 self._file = _open_regular(self._path)
                 self._size = os.fstat(self._file.fileno()).st_size
             except OSError as error:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from .. import messages as m
 from .. import process
+from ..plain_text import one_line
 from .fair_queue import FairQueue
 from .returned_files import ReturnedPaths
 from .stream_files import FolderLists, FreeSpace, IncomingFiles, KnownHashes, append_log, read_part
@@ -177,9 +178,8 @@ class _Files(NamedTuple):
         try:
             data = read_part(work.target / message.path, message.offset)
         except FileNotFoundError:
-            data = (
-                b""  # removed after it was listed: as for any file that became shorter, the Agent asks again
-            )
+            # Removed after it was listed: as for any file that became shorter, the Agent asks again.
+            data = b""
         return m.FilePartOrder(
             attempt=message.attempt, path=message.path, offset=message.offset, data=data, receipt=work.receipt
         )
@@ -288,6 +288,7 @@ class _Worker:
 
 def refusal(message: Streamed, text: str) -> Answer:
     """Return the kind of answer that `message` expects, with `text` as the reason for the refusal."""
+    text = one_line(text)  # it may name a file whose name is not UTF-8, which no message can carry
     if isinstance(message, m.LogUpdate):
         return m.StreamedOrder(attempt=message.attempt, received=message.offset, refused=text)
     if isinstance(message, m.FileUpdate):

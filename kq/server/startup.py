@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import __version__, process
-from ..errors import IllegalTransition, KqError, SessionFailed
+from ..errors import IllegalTransition, KqError, MalformedMessage, SessionFailed
 from ..logs import log_folder, open_log
 from ..session_events import SessionEvent, report
 from ..settings import Settings
@@ -72,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         server = Server(settings, server_options, early)
         _log.info("kq %s, protocol %d, begins with pid %d", __version__, PROTOCOL_VERSION, os.getpid())
         return server.run()
-    except IllegalTransition:
-        raise
+    except (IllegalTransition, MalformedMessage):
+        raise  # a bug, for which the guardian starts another server
     except KqError as error:
         _exit_with_error(str(error))
     except OSError as error:

@@ -259,6 +259,7 @@ class FolderLists:
                 relative = path.relative_to(folder).as_posix()
                 if name.endswith(_PART_SUFFIX) or relative in skip or not path.is_file():
                     continue
+                _check_unicode(relative, folder)
                 count += 1
                 if count > _MAX_FILES:
                     raise OSError(0, f"it holds more than {_MAX_FILES:,} files", str(folder))
@@ -292,3 +293,13 @@ class FolderLists:
             self._known.clear()
         self._known[path] = status.st_mtime_ns, entry
         yield entry
+
+
+def _check_unicode(name: str, folder: Path) -> None:
+    """Raise OSError for a name that no message can carry."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise OSError(
+            errno.EILSEQ, f"the name {name!a} is not UTF-8, as other machines need it: rename it", str(folder)
+        ) from error

@@ -16,6 +16,8 @@ from kq import messages as m
 from kq.agent.program import Agent
 from kq.agent.remote_attempt import RemoteAttempt
 from kq.agent.upload import FileUpload
+from kq.states import Outcome
+from kq.wire.frames import encode
 from tests.support.hostile_pictures import HOSTILE, NOT_REGULAR
 from tests.support.live_queue import LiveQueue
 
@@ -101,6 +103,22 @@ def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: 
     files.add(tmp_path / "good.png", "/desktop/good.png")
     assert list(files.refused) == ["/desktop/bad.png"]
     assert [(update.path, update.data) for update in sent] == [("/desktop/good.png", b"picture")]
+    files.close()
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused_and_the_next_is_sent(tmp_path: Path) -> None:
+    """The render is over, and its other files arrive; its end names the one that did not."""
+    sent: list[Any] = []
+    files = FileUpload("a1", "j/0/1", wire(sent))
+    for name in ("caf\udce9.png", "good.png"):
+        (tmp_path / name).write_bytes(b"picture")
+        files.add(tmp_path / name, f"/desktop/{name}")
+    assert [update.path for update in sent] == ["/desktop/good.png"]
+    attempt: Any = SimpleNamespace(_files=files, _log=SimpleNamespace(refused=""))
+    ending = m.AttemptEnding(agent="a1", attempt="j/0/1", outcome=Outcome.COMPLETED)
+    ending = RemoteAttempt._with_problems(attempt, ending, complete=True)
+    assert ending.outcome is Outcome.FAILED and "caf\\udce9" in ending.reason
+    encode(ending)
     files.close()
 
 

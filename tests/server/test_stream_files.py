@@ -7,14 +7,16 @@ import os
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
 from kq import messages as m
-from kq.server.file_workers import FileWork, _Files
+from kq.server.file_workers import Answers, FileWork, FileWorkers, _Files
 from kq.server.returned_files import ReturnedPaths
 from kq.server.stream_files import FolderLists, FreeSpace, IncomingFiles, append_log, read_part
+from kq.wire.frames import encode
 
 _BYTES = b"one\ntwo\r\nthree\r\x1a\x00\xff\n"
 """What Windows would change, or take for an end, in a file of text."""
@@ -142,6 +144,27 @@ def test_a_file_that_goes_while_a_folder_is_listed_or_sent_fails_no_agent(tmp_pa
     fetch = m.FetchUpdate(agent="a", attempt="job/0/1", path="scene", offset=0, receipt=0)
     answer = files.handle(FileWork("a", fetch, tmp_path, tmp_path))
     assert isinstance(answer, m.FilePartOrder) and (answer.data, answer.refused) == (b"", "")
+
+
+def test_a_name_that_is_not_utf8_fails_the_request_alone(tmp_path: Path) -> None:
+    """Whatever is done with the file, the answer names it, and a message can carry that."""
+    name = "caf\udce9.png"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "scene").write_bytes(b"scene")
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / name).write_bytes(b"picture")
+    answers = Answers(Mock())
+    workers = FileWorkers(0, ReturnedPaths(), answers)
+    fetch = m.FetchUpdate(agent="a", attempt="job/0/1", path="", offset=0, receipt=0)
+    log = m.LogUpdate(agent="a", attempt="job/0/1", offset=0, data=b"line")
+    workers.put("", FileWork("a", fetch, tmp_path / "job", tmp_path / "job"))
+    workers.put("", FileWork("a", log, tmp_path / name / "scene" / "log", None))
+    workers.close()
+    refused = [answer for _agent, answer in answers.take()]
+    assert len(refused) == 2
+    for answer in refused:
+        assert "caf\\udce9" in answer.refused
+        encode(answer)
 
 
 def test_some_room_is_left_on_a_disk(tmp_path: Path) -> None:
