@@ -21,7 +21,9 @@ _JOBS_A_TURN = 100
 _IDS_A_LINE = 100
 _SWEEP_EVERY_S = 3600.0
 _RETRY_S = 10.0
-"""Seconds to the next try to delete rows, after one for which the disk was too full."""
+"""Seconds to the next try to delete rows, after one that the disk refused."""
+_OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY)
+"""Errors that may pass: the disk is full, the quota is used up, or it is mounted read-only or locked."""
 _log = logging.getLogger("kq.server")
 
 
@@ -109,17 +111,18 @@ class History:
     def _forget_next(self) -> None:
         """Delete the rows and files of a batch of removed jobs. Raises sqlite3.Error.
 
-        On a full disk the logs alone, which makes room; the rows and scenes follow some time later.
+        While the journal cannot be written, as on a full disk, the logs alone, which makes room; the rows
+        and scenes follow some time later.
         """
         gone, scenes = self._forgotten[:_JOBS_A_TURN], []
         try:
             scenes = self._scenes_of(gone)
             self._journal.forget_jobs(gone)
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _OF_THE_DISK:
                 raise
             if not self._forget_at:
-                _log.warning("removed jobs stay in the journal until there is room: %s", error)
+                _log.warning("removed jobs stay in the journal until it can be written: %s", error)
             scenes, self._forget_at = [], time.monotonic() + _RETRY_S
         else:
             del self._forgotten[:_JOBS_A_TURN]

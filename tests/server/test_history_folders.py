@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -125,6 +127,28 @@ def test_a_job_is_removed_from_a_full_disk(tmp_path: Path, monkeypatch: pytest.M
         assert not journal._db.execute("SELECT id FROM jobs WHERE id = 'job1'").fetchone()
         assert not history.is_loading
         journal.close()
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_READONLY])
+def test_a_job_is_removed_beyond_a_quota_or_while_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As on a full disk. SQLite has the same error for a quota as for a broken disk."""
+    now = [1000.0]
+    monkeypatch.setattr("kq.server.history.time", SimpleNamespace(monotonic=lambda: now[0]))
+    core, journal, history = _queue(tmp_path)
+    _submit(core, journal, "job1", tmp_path)
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    with monkeypatch.context() as refused:
+        refused.setattr(journal, "forget_jobs", Mock(side_effect=error))
+        _remove(core, history, "job1")
+    assert not history.is_loading and not history._journal_writer._problems
+    now[0] += 60.0
+    assert history.is_loading
+    assert not list(history.load_more())
+    assert not journal._db.execute("SELECT id FROM jobs").fetchone()
+    journal.close()
 
 
 def test_a_damaged_history_is_reported(tmp_path: Path) -> None:
