@@ -65,6 +65,7 @@ class Job:
         "states",
         "story",
         "story_omitted",
+        "story_restored",
         "story_since",
         "submitted",
         "total",
@@ -116,6 +117,8 @@ class Job:
         """Epoch seconds. Of a restored job, earlier entries are derived from its attempts in the journal."""
         self.story_omitted = 0
         """How many older entries were dropped."""
+        self.story_restored = 0
+        """How many entries the attempts of a restored job had made before."""
         self.epoch = 0
         """The number of bulk changes of its tasks; see kq/server/journal.py."""
         self.listed_priority: int | None = None
@@ -219,6 +222,7 @@ class Job:
         self.states = bytearray(states)
         self.story_since = math.inf
         self.counts = [self.states.count(code) for code in range(len(_STATES))]
+        self.story_restored = 2 * self.attempts - self.on_agents  # a start and an end of each
         self._next, self._again = 0, []
 
     def lose_task(self, index: int, reason: str) -> None:

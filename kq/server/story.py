@@ -19,10 +19,8 @@ def story_of(job: Job, attempts: list[AttemptRecord]) -> tuple[tuple[StoryEntry,
     submitted = StoryEntry(job.submitted, TaskState.WAITING, None, job.total, reason="submitted")
     derived = [step for each in attempts for step in _steps_of(each) if step.time < job.story_since]
     derived.sort(key=lambda step: step.time)
-    unread = 0
-    if job.story_since > job.submitted:  # else the core has kept all, or counted what it has not
-        unread = max(job.attempts - job.on_agents - len(attempts), 0)
-    return (submitted, *derived, *job.story), job.story_omitted + 2 * unread
+    unread = max(job.story_restored - len(derived), 0)
+    return (submitted, *derived, *job.story), job.story_omitted + unread
 
 
 def _steps_of(record: AttemptRecord) -> tuple[StoryEntry, StoryEntry]:

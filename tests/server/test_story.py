@@ -48,6 +48,23 @@ def test_attempts_that_the_journal_does_not_return_are_counted() -> None:
     assert story_of(job, attempts)[1] == 4
 
 
+def test_attempts_after_a_restart_are_not_counted_twice() -> None:
+    """All entries are listed or counted: here two for each of 3,000 tasks, a third of them before."""
+    job = Job("job1", JobSpec(name="n", commands=(("true",),), frames="1-3000"), 1, 100.0)
+    for task in range(3000):
+        job.set_task_state(task, TaskState.RUNNING, 200.0 + task)
+        if task == 1000:  # this one runs on, over the restart
+            job.attempts = 1001
+            job.restore_states(bytes(job.states))
+            job.story, job.story_omitted = [], 0
+        job.set_task_state(task, TaskState.COMPLETED, 200.5 + task)
+    job.attempts = 3000
+    last = [record(task, 200.0 + task, 200.5 + task, Outcome.COMPLETED) for task in range(2000, 3000)]
+    for read in (last, [record(999, 1199.0, 1199.5, Outcome.COMPLETED), *last]):
+        entries, omitted = story_of(job, read)
+        assert len(entries) + omitted == 1 + 2 * 3000
+
+
 def test_kq_log_prints_the_story_also_after_the_server_died(tmp_path: Path) -> None:
     with LiveQueue(tmp_path, 1) as queue:
         queue.await_agents()
