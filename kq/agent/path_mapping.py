@@ -88,8 +88,12 @@ def _spellings(folder: str) -> str:
     """Return an expression for all spellings of a folder."""
     if not _is_windows(folder):
         return re.escape(folder)
-    letters = (r"[\\/]" if letter in "\\/" else re.escape(letter) for letter in folder)
-    return f"(?i:{''.join(letters)})"
+    letters = "".join(r"[\\/]" if letter in "\\/" else re.escape(letter) for letter in folder)
+    if folder.endswith(":"):
+        letters += r"(?=[\\/]|\Z)"  # of a whole drive, P: is a path, and `step p: 5` is not
+    elif letters.startswith("["):
+        letters = f"(?!(?<=:)//){letters}"  # http://server/share is no path
+    return f"(?i:{letters})"
 
 
 _REST = re.compile(r"""(?:(?!\s+(?:[A-Za-z]:)?[\\/])[^:*?"<>|;\r\n])*""")

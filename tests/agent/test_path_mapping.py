@@ -93,6 +93,18 @@ def test_windows_paths_are_the_same_with_either_slash_and_in_either_case() -> No
     assert PathMap([("/Data", "/here")]).to_local("/data/x") == "/data/x"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["http://server/show/a.png", "step p: 5", "p:5", "map:5 P:a.png"],
+)
+def test_what_only_resembles_a_path_of_windows_stays(text: str) -> None:
+    """Addresses, and letters with a colon, beside a share and a whole drive."""
+    paths = PathMap([("\\\\server\\show", "/mnt/show"), ("P:\\", "/mnt/p")])
+    assert paths.to_local(text) == text
+    there = "/out:\\\\server\\show\\a.png //server/show p:/b P:\\c;P:"
+    assert paths.to_local(there) == "/out:/mnt/show/a.png /mnt/show /mnt/p/b /mnt/p/c;/mnt/p"
+
+
 def test_a_picture_of_a_windows_desktop_is_rendered_where_this_machine_can(tmp_path: Path) -> None:
     """Its folder does not exist here: it is made beside the log, and sent to where the desktop looks."""
     folder, job = "C:\\show\\out", "C:\\Users\\x\\renders\\job1"
