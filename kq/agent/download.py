@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import messages as m
-from ..files import create_file, is_safe_relative_path
+from ..files import create_file, is_safe_relative_path, replace_file
 from ..plain_text import quoted
 from ..wire import AgentWire
 
@@ -213,13 +213,15 @@ class FolderDownload:
         self._list_again(f"{self._entry.path} of the job's temporary folder changed while it was fetched")
 
     def _keep_part(self, kept: Path, size: int) -> None:
-        try:
-            self._part_path.replace(kept)
-        except PermissionError:
-            # Another Agent of this machine has fetched the same file, and reads it: Windows replaces no file
-            # that is open.
-            if not _is_kept(kept, size):
-                raise
+        # Another Agent of this machine may have fetched the same file, and read it: Windows replaces no file
+        # that is open.
+        if not _is_kept(kept, size):
+            try:
+                replace_file(self._part_path, kept)
+            except PermissionError:
+                if not _is_kept(kept, size):
+                    raise
+        with suppress(PermissionError):  # a virus scanner may have it open: the next file takes its place
             self._part_path.unlink(missing_ok=True)
 
     def _list_again(self, why: str) -> None:
@@ -247,7 +249,7 @@ class FolderDownload:
                         yield
             if entry.executable:
                 path.chmod(0o755)
-            with suppress(FileNotFoundError):  # as below, just now
+            with suppress(FileNotFoundError):  # another Agent has made room just now
                 os.utime(self._store / entry.digest)
 
     def _kept(self, entry: m.FolderEntry) -> IO[bytes]:

@@ -53,6 +53,30 @@ def test_what_another_agent_deletes_to_make_room_is_fetched_again(
     assert {path.name: path.read_bytes() for path in target.iterdir()} == {"old": OLD, "new": NEW}
 
 
+def test_a_virus_scanner_that_has_a_fetched_file_open_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to rename the file meanwhile."""
+    refused: list[Path] = []
+    replace = Path.replace
+
+    def replace_as_windows(path: Path, to: Path) -> Path:
+        if not refused:
+            refused.append(path)
+            raise PermissionError(13, "Access is denied", str(path))
+        return replace(path, to)
+
+    monkeypatch.setattr(Path, "replace", replace_as_windows)
+    monkeypatch.setattr("kq.files.os", SimpleNamespace(name="nt"))
+    wire: Any = SimpleNamespace(send_update=lambda _message: None)
+    fetch = FolderDownload("a1", "j/0/1", tmp_path / "job", tmp_path / "files", wire)
+    fetch.start()
+    fetch.take(m.FolderOrder(attempt="j/0/1", first=0, files=(entry("new", NEW),)))
+    fetch.take(m.FilePartOrder(attempt="j/0/1", path="new", offset=0, data=NEW))
+    assert fetch.step() and not fetch.failed
+    assert refused and (tmp_path / "job" / "new").read_bytes() == NEW
+
+
 def test_a_file_that_another_agent_reads_is_neither_replaced_nor_deleted_on_windows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
