@@ -213,7 +213,7 @@ class Farm:
         while work is not None:
             try:
                 work()
-            except Exception:  # noqa: BLE001  # as above
+            except Exception:  # noqa: BLE001  # a bug must not end the thread
                 _log.exception("%s: a poll failed", self.name)
             delay_s = poll_delay_s(
                 has_live_tasks=self._has_live_jobs(), failed_polls=self._failed_polls, answer_s=self._answer_s
@@ -317,15 +317,14 @@ class Farm:
         """Update the job, and publish it if it changed, or with `is_news` in any case."""
         try:
             is_changed = job.decide(self._rows, self._poll)
-        except OSError as error:
-            _log.warning("%s: the records of job %s cannot be read: %s", self.name, job.kept.id, error)
-            return
-        if is_changed:
-            self._outputs.note(job.unseen_outputs())
-        if not job.is_live:
-            job.folder.set_output_mark(job.kept, wanted=False)
-        if is_changed or is_news or self._published.get(job.kept.id) is None:
-            self._publish([job])
+            if is_changed:
+                self._outputs.note(job.unseen_outputs())
+            if not job.is_live:
+                job.folder.set_output_mark(job.kept, wanted=False)
+            if is_changed or is_news or self._published.get(job.kept.id) is None:
+                self._publish([job])
+        except Exception as error:  # noqa: BLE001  # the other jobs are to be updated
+            _log.warning("%s: job %s cannot be updated: %s", self.name, job.kept.id, reason_for(error))
 
     def _publish(self, jobs: Sequence[KnownJob]) -> None:
         silence = self._silence()

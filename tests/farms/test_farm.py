@@ -17,6 +17,7 @@ from katana_queue.kq.errors import ConnectionLost, NotFound, Refused
 from katana_queue.kq.farms.decide import EngineState
 from katana_queue.kq.farms.farm import Farm
 from katana_queue.kq.farms.job_folder import JobFolder
+from katana_queue.kq.farms.known_job import KnownJob
 from katana_queue.kq.farms.published import FarmChange
 from katana_queue.kq.records import JobSpec, new_job_id
 from katana_queue.kq.states import JobState, Outcome, TaskState
@@ -119,6 +120,28 @@ def test_an_unexpected_error_ends_no_thread(
     for each in (farm, another):
         each.refresh().result(60)
         assert not each.problem
+
+
+def test_a_job_that_cannot_be_updated_holds_up_no_other(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the farm has known it or finds it: a record of it may have any value."""
+    farm, bad, good = open_farm(), new_job_id(), new_job_id()
+    for job in (bad, good):
+        farm.submit(job, FRAMES).result(60)
+    decide = KnownJob.decide
+
+    def failing(job: KnownJob, *given: Any) -> bool:
+        if job.kept.id == bad:
+            raise KeyError("a bug")
+        return decide(job, *given)
+
+    monkeypatch.setattr(KnownJob, "decide", failing)
+    for each in (farm, open_farm()):
+        engine.states["2", 0] = EngineState.RUNNING
+        each.refresh().result(60)
+        assert state_of(each, good) is JobState.RUNNING
+        engine.states["2", 0] = EngineState.PENDING
 
 
 def test_listeners_hear_of_all_that_changes_and_of_nothing_else(
