@@ -100,7 +100,8 @@ class OpenCue:
         api = self._client().api
         jobs = self._call(api.launchSpecAndWait, spec)
         if not jobs:
-            raise Refused("Cuebot accepted the job but returned no id: look for it in CueGUI")
+            # The job may be in its list: it is to be found there, not to run twice.
+            raise ConnectionLost("Cuebot accepted the job, but returned no id")
         return str(jobs[0].data.name)
 
     def list_tasks(self) -> list[EngineTask]:

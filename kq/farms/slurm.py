@@ -207,7 +207,8 @@ class Slurm:
         answer = self._run(arguments, _SUBMIT_TIMEOUT_S, script)
         found = re.match(r"(\d+)", answer.strip())
         if found is None:
-            raise Refused(f"sbatch answered {quoted(one_line(answer)[:200])}")
+            # It succeeded, so that the job may be in the queue: it is to be found there, not to run twice.
+            raise ConnectionLost(f"sbatch answered {quoted(one_line(answer)[:200])}, without the job's id")
         return found[1]
 
     def list_tasks(self) -> list[EngineTask]:

@@ -1,11 +1,15 @@
-"""What Slurm's commands say, and what they are given. Pure; the real ones are in test_cluster."""
+"""What Slurm's commands say, and what they are given. The real ones are in test_cluster."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
+from kq.errors import ConnectionLost
 from kq.farms.decide import EngineState
-from kq.farms.slurm import parse_minutes, parse_rows, wait_reason
+from kq.farms.slurm import Slurm, parse_minutes, parse_rows, wait_reason
 
 
 def line(*fields: str) -> str:
@@ -49,3 +53,14 @@ def test_why_a_task_waits() -> None:
 def test_time_limits(text: str, minutes: float | None) -> None:
     """Slurm's form, in minutes."""
     assert parse_minutes(text) == minutes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Slurm's commands are of Unix")
+def test_an_answer_without_an_id_is_no_refusal(tmp_path: Path) -> None:
+    """The job may be in the queue, where it is found by its token: refused, it could be submitted twice."""
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text("#!/bin/sh\necho welcome to the farm\n")
+    sbatch.chmod(0o755)
+    slurm = Slurm({"PATH": str(tmp_path)})
+    with pytest.raises(ConnectionLost, match="welcome"):
+        slurm.submit(tmp_path, "beauty", "token", [0], 0, {})
