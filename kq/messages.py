@@ -79,7 +79,7 @@ __all__ = [
     "UpdateMessage",
 ]
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 """Changes with the messages; independent of the package's version."""
 STREAM_PART_BYTES = 256 * 1024
 """Logs and files are sent in parts of this size; a shorter part is the last for now."""
