@@ -25,6 +25,7 @@ from .farms.published import FarmChange
 from .frame_ranges import format_frames, parse_frames
 from .frame_selection import picture_file, tasks_to_render
 from .openjd.bundle import write_bundle
+from .own_folders import local_user
 from .patterns import OutputPatterns, load_patterns
 from .pictures.open_file import PictureError
 from .pictures.reader import Picture, PictureReader
@@ -53,7 +54,6 @@ from .remote import (
     RemoteResult,
     RemoteStep,
     StepState,
-    local_user,
     look_up_host,
     remote_choices,
 )

@@ -5,6 +5,7 @@ On Windows folders inherit their permissions from the parent, so there is nothin
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import socket
@@ -22,6 +23,7 @@ __all__ = [
     "is_own",
     "is_taken_over",
     "keys_folder",
+    "local_user",
     "own_data_root",
     "owner_of",
     "sessions_folder",
@@ -116,6 +118,14 @@ def owner_of(path: Path) -> str:
     except OSError:
         return "an unknown user"
     return _user_name(uid)
+
+
+def local_user() -> str:
+    """Return the name of the user of this process; empty if it has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # the last on Windows
+        return ""
 
 
 def _own_name() -> str:

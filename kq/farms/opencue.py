@@ -5,7 +5,6 @@ pycue is an optional dependency (the group `opencue`), and is imported on first 
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shlex
@@ -16,6 +15,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..errors import BadInput, ConnectionLost, Refused
+from ..own_folders import local_user
 from ..plain_text import one_line, quoted
 from .decide import EngineState, EngineStatus
 from .engine import EngineTask, Option
@@ -62,7 +62,7 @@ class OpenCue:
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         given = os.environ if environment is None else environment
-        self._user = given.get("KQ_OPENCUE_USER") or _own_user()
+        self._user = given.get("KQ_OPENCUE_USER") or local_user()
         self._pycue: Any = None
         self._finished: dict[str, list[EngineTask]] = {}
         """Rows of finished jobs, by job name; cached, because they do not change."""
@@ -213,14 +213,6 @@ class OpenCue:
         ]
 
 
-def _own_user() -> str:
-    """Return the name of this process's user; empty if there is none, as in some containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
-
-
 class _JobNotFound(Refused):
     """OpenCue has no such entity."""
 
@@ -295,7 +287,7 @@ def job_spec(
     add(root, "shot", options.get("shot") or "none")
     add(root, "user", user)
     add(root, "email", f"{user}@{socket.gethostname()}")
-    if user == _own_user() and hasattr(os, "getuid"):
+    if user == local_user() and hasattr(os, "getuid"):
         add(root, "uid", str(os.getuid()))
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:60] or "render"
     job = add(root, "job", name=f"kq_{token}_{offset}_{plain}")

@@ -4,7 +4,7 @@ The only importer of paramiko. Import it late: it takes a quarter of a second an
 """
 
 from .host_store import HostStore
-from .hosts import RemoteHost, local_user
+from .hosts import RemoteHost
 from .launcher import RemoteLauncher
 from .steps import RemoteQuestions, RemoteResult, RemoteStep, StepState
 from .suggestions import FoundHost, RemoteChoices, look_up_host, remote_choices
@@ -19,7 +19,6 @@ __all__ = [
     "RemoteResult",
     "RemoteStep",
     "StepState",
-    "local_user",
     "look_up_host",
     "remote_choices",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import sys
@@ -11,10 +10,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import msgspec
 
 from ..errors import BadInput
+from ..own_folders import local_user
 from ..plain_text import quoted
 from ..settings import MAX_AGENTS
 
-__all__ = ["LOCAL_ROOT", "RemoteHost", "local_user"]
+__all__ = ["LOCAL_ROOT", "RemoteHost"]
 
 LOCAL_ROOT = Path(__file__).resolve().parents[2]
 """The folder that contains this kq package."""
@@ -100,14 +100,6 @@ class RemoteHost(msgspec.Struct, frozen=True, kw_only=True):
         return (
             f"{self.user + '@' if self.user else ''}{self.host}{'' if self.port == 22 else f':{self.port}'}"
         )
-
-
-def local_user() -> str:
-    """Return the name of the user of this process; empty when it is not known."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def local_katana_root() -> str:

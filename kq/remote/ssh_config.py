@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import BadInput
+from ..own_folders import local_user
 from .config_file import SshConfigFile, words_of
 from .hosts import RemoteHost
 
@@ -52,7 +52,8 @@ def route_to(host: RemoteHost, ssh_folder: Path | None = None) -> SshRoute:
         ssh_folder: default: ~/.ssh.
 
     Raises:
-        BadInput: the file cannot be read, or uses an unsupported feature.
+        BadInput: the file cannot be read, or uses an unsupported feature; or this process's user has no
+            name.
     """
     folder = ssh_folder or Path.home() / ".ssh"
     return _route(host.host, host.port, host.user, host.private_key, folder, SshConfigFile(folder), 0)
@@ -69,6 +70,9 @@ def _route(
     before: Sequence[str] = (),
 ) -> SshRoute:
     """`before`: explicit jump hosts, which override its own ProxyJump. `jumps`: depth, to detect loops."""
+    own_user = local_user()
+    if not own_user:  # paramiko looks up no machine without it
+        raise BadInput("the user of this process has no name: set the variable LOGNAME to one")
     found = config.look_up(name)
     if jumps > _MAX_JUMPS:
         raise BadInput(f"{config.path} leads to {name} through more than {_MAX_JUMPS} machines")
@@ -106,7 +110,7 @@ def _route(
         name=name,
         host=actual,
         port=actual_port,
-        user=user or text("user") or getpass.getuser(),
+        user=user or text("user") or own_user,
         key_files=tuple(file for file in files if named or Path(file).is_file()),
         only_these_keys=bool(key) or text("identitiesonly").lower() == "yes",
         certificates=tuple(os.path.expanduser(each) for each in texts("certificatefile")),  # noqa: PTH111

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -22,6 +23,17 @@ def ssh(own_home: Path) -> Path:
 def route(ssh: Path, text: str, name: str = "farm-7", **asked: object) -> SshRoute:
     (ssh / "config").write_text(text)
     return route_to(RemoteHost(host=name, **asked))  # type: ignore[arg-type]  # by name, as the struct has them
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError, ImportError])
+def test_a_user_without_a_name(ssh: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    """As in a container, or on Windows without USERNAME."""
+    with monkeypatch.context() as nameless:
+        nameless.setattr("getpass.getuser", Mock(side_effect=error("no name")))
+        with pytest.raises(BadInput, match="LOGNAME"):
+            route(ssh, "", user="named")
+    monkeypatch.setenv("LOGNAME", "artist")
+    assert route(ssh, "").user == "artist"
 
 
 def test_files_are_included_in_their_place(ssh: Path) -> None:
