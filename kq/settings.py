@@ -148,7 +148,13 @@ def _folder_of_the_user(environment: Mapping[str, str]) -> Path:
 
 def _absolute(root: str, name: str) -> Path:
     try:
-        return Path(root).expanduser().absolute()
+        found = Path(root).expanduser().absolute()
+        str(found).encode()
+        return found
+    except UnicodeEncodeError:
+        raise BadSetting(
+            f"{name} is {root!a}, which is not UTF-8: no message could name its files. Use another folder"
+        ) from None
     except FileNotFoundError:
         raise BadSetting(
             f"{name} is {quoted(root)}, and the current folder no longer exists: give an absolute path"

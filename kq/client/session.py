@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from .. import process
-from ..errors import BadSetting, KqError
+from ..errors import KqError
 from ..own_files import read_own
 from ..own_folders import keys_folder, own_data_root
 from ..records import SessionRecord
@@ -150,7 +150,7 @@ class Session:
                 [interpreter.path, "-P", str(_GUARDIAN_FILE), "--lifeline"]
                 + (["--continue", self._journal_session] if self._journal_session else [])
                 + (["--queue-dir", str(self.queue_dir)] if self.queue_dir else []),
-                environment={**_without_marks(interpreter.environment), **_as_environment(settings)},
+                environment={**_without_marks(interpreter.environment), **settings.as_environment()},
                 stdin=process.LIFELINE,
                 stdout=write_end,
                 stderr=process.INHERIT,
@@ -239,14 +239,6 @@ def _without_marks(environment: Mapping[str, str]) -> dict[str, str]:
     marks = ("KQ_SESSION", "KQ_ROLE", "KQ_AGENT", "KQ_JOB", "KQ_TASK", "KQ_ATTEMPT")
     settings = {name for field in Settings.__struct_fields__ for name in Settings.variables_of(field)}
     return {key: value for key, value in environment.items() if key not in settings.union(marks)}
-
-
-def _as_environment(settings: Settings) -> dict[str, str]:
-    """The KQ_* variables that hold these settings. Raises BadSetting."""
-    try:
-        return settings.as_environment()
-    except UnicodeEncodeError as error:
-        raise BadSetting(f"KQ_DATA_ROOT {settings.data_root} cannot be written as text: {error}") from error
 
 
 def start_session(

@@ -45,6 +45,14 @@ def test_a_value_beyond_the_limits(variable: str, value: str, accepted: str) -> 
     assert accepted in str(caught.value)
 
 
+def test_a_data_root_that_is_not_utf8(tmp_path: Path) -> None:
+    """No message can carry the path of a log in it, whether it is a variable or an option."""
+    with pytest.raises(BadSetting, match="KQ_DATA_ROOT"):
+        Settings.from_environment({"KQ_DATA_ROOT": "/data/caf\udce9"})
+    with pytest.raises(BadSetting, match="not UTF-8"):
+        Settings.from_environment({}, data_root=tmp_path / "caf\udce9")
+
+
 def test_overrides_win_unless_they_are_none(tmp_path: Path) -> None:
     """Options of a command line come before variables, and have the same limits."""
     environment = {"KQ_NUM_AGENTS": "7", "KQ_DATA_ROOT": "/elsewhere"}
