@@ -24,6 +24,8 @@ __all__ = ["Guardian"]
 
 _RESTART_LIMIT = 5
 _RESTART_WINDOW_S = 30.0
+_START_TIMEOUT_S, _START_PAUSE_S = 10.0, 0.5
+"""For how long, and how often, it is tried to start a server in place of one that died."""
 _TIMEOUT_S = 3.5
 """How much longer than a render's grace the server may take to end the session."""
 _log = logging.getLogger("kq.guardian")
@@ -135,16 +137,32 @@ class Guardian:
             report(SessionEvent.FAILED, message=f"the queue's server died {often}; see {log}")
             return 1
         report(SessionEvent.SERVER_DIED, code=ended.code)
-        try:
-            self._server = start_server(
-                self._settings, self._folder.path, self._session, self._journal_session, first=False
-            )
-        except (KqError, OSError) as error:
-            _log.error("the server died, and cannot be started again: %s", error)
-            report(SessionEvent.FAILED, message=f"the queue's server cannot be started again: {error}")
-            return 1
+        self._server = self._start_again()
+        if self._server is None:
+            return None if self._end_asked else 1
         allow_start(self._server)  # its process imports meanwhile, and waits for this
         _log.warning("the server died (exit code %s); the next one has pid %d", ended.code, self._server.pid)
+        return None
+
+    def _start_again(self) -> process.Child | None:
+        """Start another server, for some seconds again and again: processes or memory may be short just now.
+
+        Returns None, after a report, if it cannot be started; also if the session is to end meanwhile.
+        """
+        until = time.monotonic() + _START_TIMEOUT_S
+        while not self._end_asked:
+            try:
+                return start_server(
+                    self._settings, self._folder.path, self._session, self._journal_session, first=False
+                )
+            except (KqError, OSError) as error:
+                _log.error("the server died, and cannot be started again: %s", error)
+                if time.monotonic() >= until:
+                    report(
+                        SessionEvent.FAILED, message=f"the queue's server cannot be started again: {error}"
+                    )
+                    break
+            self._wait(_START_PAUSE_S)
         return None
 
     def _sweep(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,7 @@ def test_a_server_that_cannot_be_started_again_is_reported(
     guardian: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the reason: the desktop shows it."""
+    monkeypatch.setattr(program, "_START_TIMEOUT_S", 0.0)
     reported: dict[SessionEvent, dict[str, object]] = {}
     monkeypatch.setattr(program, "report", lambda event, **facts: reported.update({event: facts}))
 
@@ -67,4 +69,32 @@ def test_a_server_that_cannot_be_started_again_is_reported(
     guardian._server.ended = process.Exit(-9)
     assert guardian._look_after_server() == 1
     assert "out of processes" in str(reported[SessionEvent.FAILED]["message"])
+    guardian._end_session()
+
+
+def test_a_server_is_started_once_there_is_room_for_a_process(
+    guardian: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of processes or memory that was reached for a moment must not end all renders."""
+    refusals = [BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), Refused("out of memory")]
+    waits: list[float] = []
+    another: Any = SimpleNamespace(pid=2)
+
+    def start(*_given: object, **_named: object) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return another
+
+    monkeypatch.setattr(program, "start_server", start)
+    monkeypatch.setattr(program, "allow_start", lambda _server: None)
+    monkeypatch.setattr(program, "report", lambda event, **_facts: event)
+    monkeypatch.setattr(guardian, "_wait", waits.append)
+    guardian._server.ended = process.Exit(-9)
+    assert guardian._look_after_server() is None
+    assert guardian._server is another and len(waits) == 2
+    guardian._server = None
+
+    refusals.append(Refused("out of memory"))
+    monkeypatch.setattr(guardian, "_wait", lambda _timeout_s: guardian._on_signal(15, None))
+    assert guardian._start_again() is None and not refusals
     guardian._end_session()
