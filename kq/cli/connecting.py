@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 from ..client.discovery import find_session
@@ -62,5 +61,5 @@ def answer(future: Future[T]) -> T:
     """What the queue answered. Raises its KqError, or ConnectionLost when none came in time."""
     try:
         return future.result(_ANSWER_S)
-    except FutureTimeoutError as error:
+    except TimeoutError as error:
         raise ConnectionLost(f"the queue did not answer within {_ANSWER_S:.0f} s") from error

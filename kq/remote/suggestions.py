@@ -29,7 +29,9 @@ class RemoteChoices(msgspec.Struct, frozen=True, kw_only=True):
 def remote_choices(store: HostStore | None = None, ssh_folder: Path | None = None) -> RemoteChoices:
     """Return the lists. Reads files, which may be on a slow home folder: not for a UI's thread."""
     store = store or HostStore()
-    hosts, keys, problems = store.hosts(), list[str](), [store.problem]
+    hosts = store.hosts()
+    problems = [store.problem]  # which reading the hosts may set
+    keys: list[str] = []
     try:
         from .ssh_config import configured_hosts, find_keys  # late: imports paramiko
 
