@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from .....kq.api import OutputPatterns, Severity
-from .log_file import LONGEST, LogFile, without_escapes
+from .log_file import LONG, LONGEST, LogFile, without_escapes
 
 __all__ = ["BadPattern", "FoldScan", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
@@ -22,9 +22,9 @@ LINES_PER_STEP = 64
 """Most lines matched in one step, during which Qt's thread may have to wait."""
 MAX_MARKS = 500_000
 """Most line numbers that are kept; further lines are only counted."""
-
-
-_LEADING_ANY = re.compile(r"^(?:\.\*\??(?![+*?{]))+")
+LONGEST_MATCHED = 1024
+"""Characters of one line that a regular expression is matched with. `re` keeps Python's lock, for which Qt's
+thread waits, for a time that grows with their square: for 16 KiB and `.+x` it was seconds."""
 
 
 class BadPattern(Exception):
@@ -207,7 +207,10 @@ class FoldScan(_Scan):
 
 
 class Search:
-    """A text or regular expression to search for. Raises BadPattern if it is invalid or too slow."""
+    """A text or regular expression to search for. Raises BadPattern if it is invalid or too slow.
+
+    A regular expression is matched with the first LONGEST_MATCHED characters of a line.
+    """
 
     def __init__(self, text: str, is_regex: bool = False, match_case: bool = False) -> None:
         self.text, self.is_regex, self.match_case = text, is_regex, match_case
@@ -216,13 +219,23 @@ class Search:
             # Such an expression can take years on one line, and Python cannot be interrupted in it.
             raise BadPattern("The pattern has nested repetitions, which can take forever: simplify it.")
         try:
-            # The same lines match without a leading `.*`, with which each match takes as many times longer as
-            # the line has characters: Qt's thread would wait for seconds, as `re` keeps Python's lock.
-            pattern = _LEADING_ANY.sub("", text) if is_regex else re.escape(text)
-            self.pattern = re.compile(pattern, flags)
-            self.pattern_bytes = re.compile(pattern.encode("utf-8"), flags)
+            pattern = text if is_regex else re.escape(text)
+            self._pattern = re.compile(pattern, flags)
+            self._pattern_bytes = re.compile(pattern.encode("utf-8"), flags)
         except (re.error, OverflowError, RecursionError) as error:
             raise BadPattern(f"Invalid regular expression: {error}.") from error
+        self._longest = LONGEST_MATCHED if is_regex else LONG
+
+    def matches(self, text: str) -> Iterator[re.Match[str]]:
+        """Yield the matches in a line's text."""
+        return self._pattern.finditer(text, 0, self._longest)
+
+    def is_in(self, line: bytes) -> bool:
+        """Whether a line, as read from the log, has a match."""
+        if self.text.isascii():
+            return self._pattern_bytes.search(line, 0, self._longest) is not None
+        text = line.decode("utf-8", "backslashreplace")
+        return self._pattern.search(text, 0, self._longest) is not None
 
 
 class TextScan(_Scan):
@@ -244,18 +257,14 @@ class TextScan(_Scan):
                 self.found.add(number)
                 yield
             return
-        search = self._matches_text if not self.search.text.isascii() else self.search.pattern_bytes.search
         for number, text in enumerate(data.split(b"\n"), first_line):
             # Lines from Windows end with CR LF; `$` must match before both.
             line = text.removesuffix(b"\r")
             if not is_as_shown:
                 line = without_escapes(line.rpartition(b"\r")[2])
-            if text and search(line[:LONGEST]):
+            if text and self.search.is_in(line):
                 self.found.add(number)
             yield
-
-    def _matches_text(self, line: bytes) -> object:
-        return self.search.pattern.search(line.decode("utf-8", "backslashreplace"))
 
     def forget(self, line: int) -> None:
         self.found.cut(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPalette
 from .....kq.api import Severity
 from ....ui.theme import faded, is_dark, state_colour
 from ..models.log_file import LogLine
+from ..models.log_scan import Search
 from .line_layout import LineLayout
 from .log_selection import Selection
 
@@ -70,7 +70,7 @@ class LinePainter:
         area: QRect,
         first: int,
         wrap: bool,
-        highlight: re.Pattern[str] | None,
+        highlight: Search | None,
     ) -> None:
         self._painter, self._palette, self._metrics, self._area = painter, palette, metrics, area
         self._layout = layout
@@ -78,6 +78,7 @@ class LinePainter:
         self._columns = metrics.columns(area.width())
         self._text = palette.color(QPalette.ColorRole.Text)
         self._dim, self._bright = faded(self._text, 0.42), faded(self._text, 0.85)
+        self._found = faded(state_colour(Severity.WARNING, palette), 0.45)
 
     def lines(
         self,
@@ -149,12 +150,14 @@ class LinePainter:
         else:
             starts = [layout.first(text, self._first)]
             ends = [min(len(text), layout.first(text, self._first + self._columns + 2) + 1)]
+        matches = [] if self._highlight is None else [each.span() for each in self._highlight.matches(text)]
         for row, (start, end) in enumerate(zip(starts, ends, strict=True)):
             top = y + row * metrics.line_height
             if top > height or top + metrics.line_height < 0:
                 continue
             left = layout.x(text, start) if self._wrap else self._first * metrics.letter
-            self._matches(text, start, end, left, top)
+            for first, last in matches:
+                self._span(text, max(first, start), min(last, end), left, top, self._found)
             if selected is not None:
                 colour = self._palette.color(QPalette.ColorRole.Highlight)
                 is_whole = selected[1] > len(text) and end == len(text)  # the line's end is selected, too
@@ -177,13 +180,6 @@ class LinePainter:
         left = self._area.right() - 5
         for y, severity in seen.items():
             self._painter.fillRect(left, y, 4, _MARK_HEIGHT, colours[severity])
-
-    def _matches(self, text: str, start: int, end: int, left: float, top: int) -> None:
-        if self._highlight is None or not text:
-            return
-        colour = faded(state_colour(Severity.WARNING, self._palette), 0.45)
-        for match in self._highlight.finditer(text):
-            self._span(text, max(match.start(), start), min(match.end(), end), left, top, colour)
 
     def _span(self, text: str, first: int, last: int, left: float, top: int, colour: QColor) -> None:
         """Draw a background from column `first` to `last`, in a row that begins at x `left`."""

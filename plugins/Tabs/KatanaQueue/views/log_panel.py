@@ -241,7 +241,7 @@ class LogPanel(QWidget):
         self._search_problem.show_text(problem, Severity.WARNING)
         self._jump = self._search is not None
         self.reader.search(self._search)
-        self.view.set_highlight(self._search.pattern if self._search else None)
+        self.view.set_highlight(self._search)
         self._show_counts()
         self._enable()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
@@ -24,6 +23,7 @@ from ....ui.theme import draw_message
 from ..models.folding import Folding
 from ..models.log_file import LogLine
 from ..models.log_pages import LogPages
+from ..models.log_scan import Search
 from .line_layout import LineLayout, log_font
 from .log_painter import LinePainter, LogMetrics
 from .log_selection import Position, Selection
@@ -66,7 +66,7 @@ class LogView(QAbstractScrollArea):
         self._wrap = False
         self._row_in_line = 0  # with wrap: how many rows of the top line are scrolled out of view
         self._selection = Selection()
-        self._highlight: re.Pattern[str] | None = None
+        self._highlight: Search | None = None
         self._marks: Sequence[tuple[float, Severity]] = ()
         self._drag = QTimer(self, interval=40)
         self._drag.timeout.connect(self._drag_on)
@@ -135,9 +135,9 @@ class LogView(QAbstractScrollArea):
             self._marks = marks
             self.viewport().update()
 
-    def set_highlight(self, pattern: re.Pattern[str] | None) -> None:
-        """Highlight the matches of `pattern`; None: nothing."""
-        self._highlight = pattern
+    def set_highlight(self, search: Search | None) -> None:
+        """Highlight the matches of `search`; None: nothing."""
+        self._highlight = search
         self.viewport().update()
 
     def line(self, number: int) -> LogLine | None:
