@@ -144,6 +144,7 @@ def test_no_permission(own_log: Path) -> None:
         (b"latin \xe9t\xe9", "latin \\xe9t\\xe9"),
         (b"10%\r20%\r99%", "99%"),
         (b"10%\r20%\r", "20%"),
+        (b"10%\r20%\r\r", "20%"),
         (b"\x1b[31mred\x1b[0m text", "red text"),
         (b"\x1b]0;title\x07rest", "rest"),
         (b"nul\x00bell\x07del\x7f", "nul␀bell␇del␡"),
@@ -165,6 +166,8 @@ def test_line_without_end(tmp_path: Path) -> None:
     assert (first, last, over) == ("first", "last", "999999 of 999999 done")
     assert long.startswith("A" * LONGEST)
     assert f"{5_000_000 - LONGEST:,}" in long
+    path.write_bytes(b"A" * 5_000_000 + b"\r" + b"not yet ended")
+    assert opened(path).lines(0, 10) == ["not yet ended"]
 
 
 @pytest.mark.parametrize("is_regex", [False, True])
@@ -309,6 +312,15 @@ def test_severity_by_the_queues_patterns(tmp_path: Path) -> None:
     assert scan.errors.count == 3000
 
 
+def test_what_was_written_over_is_neither_an_error_nor_a_warning(tmp_path: Path) -> None:
+    """The marks are of lines as they are shown."""
+    path = tmp_path / "log"
+    path.write_bytes(b"error: no file\r100% done\nwarning: slow\r\n20%\rerror: no file\r\n")
+    scan = SeverityScan(load_patterns(""))
+    scan.step(opened(path))
+    assert (list(scan.errors.lines), list(scan.warnings.lines)) == ([2], [1])
+
+
 def test_marks_go_round() -> None:
     """After the last comes the first again, and the other way round."""
     marks = LineMarks()
@@ -335,6 +347,31 @@ def test_a_search_finds_what_is_shown_and_nothing_else(tmp_path: Path, is_regex:
         while scan.step(file):
             pass
         assert list(scan.found.lines) == lines, text
+
+
+@pytest.mark.parametrize(
+    ("line", "found", "not_found"),
+    [
+        (b"needle\r" + b"b" * 2 * LONGEST, "needle", "hay"),
+        (b"needle\r" * (LONG // 7 + LONGEST) + b"hay", "hay", "needle"),
+        (b"needle" + b"b" * 2 * LONG + b"\r", "needle", "hay"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\nlast\n"])
+def test_a_search_finds_what_is_shown_of_a_long_line(
+    tmp_path: Path, line: bytes, found: str, not_found: str, end: bytes
+) -> None:
+    """What overwrites a line is looked for in its end alone, by the view and by the search."""
+    path = tmp_path / "log"
+    path.write_bytes(line + end)
+    file = opened(path)
+    assert found in file.lines(0, 1)[0] and not_found not in file.lines(0, 1)[0]
+    for text, lines in ((found, [0]), (not_found, [])):
+        scan = TextScan(Search(text))
+        while scan.step(file):
+            pass
+        assert list(scan.found.lines) == lines
+        assert scan.next_line == file.line_count
 
 
 @pytest.mark.parametrize("text", ["needle", "lumière"])

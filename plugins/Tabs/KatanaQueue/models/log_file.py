@@ -18,7 +18,16 @@ from typing import BinaryIO, NamedTuple
 
 from .....kq.api import Severity
 
-__all__ = ["Block", "FileChange", "LogFile", "LogLine", "LogProblem", "as_text", "without_escapes"]
+__all__ = [
+    "Block",
+    "FileChange",
+    "LogFile",
+    "LogLine",
+    "LogProblem",
+    "as_text",
+    "last_state",
+    "without_escapes",
+]
 
 CHUNK = 64 * 1024
 """Bytes between two entries of the index: 1 GB of log costs 128 kB of memory."""
@@ -56,8 +65,8 @@ class Block(NamedTuple):
     data: bytes
     lines: int
     """The number of lines in `data`."""
-    end: int | None
-    """The offset of the next line in the file, in bytes; None when unknown."""
+    end: int
+    """The offset of the next line in the file, in bytes."""
 
 
 class LogFile:
@@ -160,10 +169,10 @@ class LogFile:
                 return [as_text(part[:LONGEST], part[-LONGEST:], len(part)) for part in parts]
             texts = []
             for line in range(first, first + count):
-                start, end = self._start_of(file, line), self._start_of(file, line + 1)
-                length = max(0, end - start - 1)
+                start, end = self._start_of(file, line), self._end_of(file, line)
+                length = max(0, end - start)
                 head = _read_at(file, start, min(length, LONGEST))
-                tail = _read_at(file, max(start, end - 1 - LONGEST), min(length, LONGEST))
+                tail = _read_at(file, max(start, end - LONGEST), min(length, LONGEST))
                 texts.append(as_text(head, tail, length))
             return texts
 
@@ -182,7 +191,8 @@ class LogFile:
 
         Args:
             first_line: counted from 0.
-            budget_bytes: how much to read. Of a longer line, at most LONG bytes are returned.
+            budget_bytes: how much to read. Of a longer line, at most LONG bytes are returned: its beginning,
+                or what has overwritten it.
             start: the offset of `first_line`, if known: to find it takes as long as to read a block.
         """
         with self._open() as file:
@@ -195,7 +205,9 @@ class LogFile:
                     data = _read_at(file, start, min(LONG, self.indexed - start))
                     cut = data.find(b"\n")
                 if cut < 0 and start + len(data) < self.indexed:
-                    return Block(data, 1, None)  # a line longer than LONG: only its beginning is searched
+                    end = self._end_of(file, first_line)
+                    tail = _read_at(file, end - LONGEST, LONGEST)
+                    return Block(last_state(data, tail), 1, min(end + 1, self.indexed))
                 data = data[: cut + 1] if cut >= 0 else data
         lines = data.count(b"\n") + (0 if data.endswith(b"\n") or not data else 1)
         return Block(data, lines, start + len(data))
@@ -214,6 +226,10 @@ class LogFile:
         for _ in range(missing):
             at = block.find(b"\n", at + 1)
         return chunk * CHUNK + at + 1
+
+    def _end_of(self, file: BinaryIO, line: int) -> int:
+        """Return the offset of the newline of `line` in bytes; the end of the index where it has none yet."""
+        return self._start_of(file, line + 1) - (1 if line < self._ends else 0)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -253,22 +269,30 @@ def as_text(head: bytes, tail: bytes, length: int) -> str:
 
     Args:
         head: the beginning of the line.
-        tail: its end; may overlap `head`.
+        tail: its end, at most LONGEST bytes; may overlap `head`.
         length: the number of all its bytes.
     """
-    tail = tail.removesuffix(b"\r")
-    written_over = tail.rfind(b"\r")
-    if written_over >= 0:
-        shown, cut = tail[written_over + 1 :], 0
-    else:
-        shown, cut = head.removesuffix(b"\r"), length - len(head)
-    text = shown.decode("utf-8", "backslashreplace")
+    is_written_over = b"\r" in tail.rstrip(b"\r")
+    cut = 0 if is_written_over else length - len(head)
+    text = last_state(head, tail).decode("utf-8", "backslashreplace")
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
     text = text.expandtabs(8)
     if _CONTROLS.search(text):
         text = _CONTROLS.sub(_control_picture, text)
     return f"{text} … ({cut:,} more bytes in this line)" if cut > 0 else text
+
+
+def last_state(head: bytes, tail: bytes) -> bytes:
+    """Return the bytes of a line that are shown: what overwrote it last, else its beginning.
+
+    Args:
+        head: the beginning of the line.
+        tail: its end, at most LONGEST bytes; may overlap `head`.
+    """
+    tail = tail.rstrip(b"\r")
+    start = tail.rfind(b"\r") + 1
+    return tail[start:] if start else head.rstrip(b"\r")
 
 
 def without_escapes(line: bytes) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from .....kq.api import OutputPatterns, Severity
-from .log_file import LONG, LONGEST, LogFile, without_escapes
+from .log_file import LONG, LONGEST, LogFile, last_state, without_escapes
 
 __all__ = ["BadPattern", "FoldScan", "LineMarks", "Search", "SeverityScan", "TextScan"]
 
@@ -171,8 +171,7 @@ class SeverityScan(_Scan):
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
         # Only lines with one of the words are decoded and matched; most have none.
         for number, start, end in self._search.lines(data, first_line):
-            line = data[start : min(end, start + LONGEST)].decode("utf-8", "replace")
-            severity = self._patterns.classify(line)
+            severity = self._patterns.classify(_shown(data[start:end])[:LONGEST].decode("utf-8", "replace"))
             if severity is Severity.ERROR:
                 self.errors.add(number)
             elif severity is Severity.WARNING:
@@ -195,8 +194,7 @@ class FoldScan(_Scan):
 
     def look_at(self, data: bytes, first_line: int) -> Iterator[None]:
         for number, start, end in self._search.lines(data, first_line):
-            # Of a line overwritten by carriage returns, match the last state.
-            line = data[start : min(end, start + LONGEST)].removesuffix(b"\r").rpartition(b"\r")[2]
+            line = _shown(data[start:end])[:LONGEST]
             is_folded = self._patterns.progress(line) is not None or self._patterns.picture(line) is not None
             if is_folded and self._patterns.classify(line.decode("utf-8", "replace")) is None:
                 self.lines.add(number)
@@ -258,13 +256,14 @@ class TextScan(_Scan):
                 yield
             return
         for number, text in enumerate(data.split(b"\n"), first_line):
-            # Lines from Windows end with CR LF; `$` must match before both.
-            line = text.removesuffix(b"\r")
-            if not is_as_shown:
-                line = without_escapes(line.rpartition(b"\r")[2])
-            if text and self.search.is_in(line):
+            if text and self.search.is_in(without_escapes(_shown(text))):
                 self.found.add(number)
             yield
 
     def forget(self, line: int) -> None:
         self.found.cut(line)
+
+
+def _shown(line: bytes) -> bytes:
+    """Return what the view shows of a line, with escape sequences, and without a limit to its length."""
+    return last_state(line, line[-LONGEST:])
