@@ -19,6 +19,7 @@ from katana_queue.kq.api import (
 )
 from katana_queue.plugins.Tabs.KatanaQueue import job_requests
 from katana_queue.plugins.Tabs.KatanaQueue.models.columns import Column
+from katana_queue.plugins.Tabs.KatanaQueue.views import banner
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton, QToolBar, QToolButton
@@ -456,20 +457,56 @@ def test_what_needs_its_desktop_is_rendered_again_by_katana(
     assert not {"start_jobs", "submit"} & {each[0] for each in queue.asked}
 
 
-def test_an_error_of_one_of_several_jobs_stays_in_sight(tab: Any, queue: FakeQueue, settle: Settle) -> None:
-    """The others were submitted: their messages come beside it."""
+@pytest.mark.parametrize("end", ["another job", "another action", "Start Missing", "long ago"])
+def test_an_error_of_one_of_several_jobs_stays_in_sight(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """The others were submitted, and the newest is selected: their messages come beside it."""
+    submit = queue.submit
+
+    def submit_and_add(spec: JobSpec) -> Any:
+        answer = submit(spec)
+        queue.change([make_job(3 + len(submitted()))])
+        return answer
+
+    def submitted() -> list[Any]:
+        return [each for each in queue.asked if each[0] == "submit"]
+
+    if end == "long ago":
+        monkeypatch.setattr(banner, "SHOWN_MS", 0)
+    monkeypatch.setattr(queue, "submit", submit_and_add)
     for number in (1, 3):
         queue.specs[f"job{number:06}"] = JobSpec(name=f"beauty {number}", commands=(("render",),))
-    queue.change([make_job(number) for number in (1, 2, 3)])
-    settle(lambda: tab.model.shown == 3)
+    queue.change([make_job(number, log_file="/logs/1.log") for number in (1, 2, 3)])
+    settle(lambda: tab.view.current()[0] == "job000003")
     tab.view.selectAll()
     tab.actions_of_jobs.submit_again.trigger()
-    settle(lambda: "job000002" in tab.notice.text())
-    settle(lambda: len([each for each in queue.asked if each[0] == "submit"]) == 2)
-    settle(lambda: "beauty" in tab.notice.text())
-    assert "job000002" in tab.notice.text() and tab.notice.isVisible()
-    tab.view.chosen.select(["job000001"])
-    settle(lambda: not tab.notice.isVisible())  # it no longer matters
-    tab.actions_of_jobs.submit_again.trigger()
-    settle(lambda: tab.notice.isVisible() and "beauty 1" in tab.notice.text())
-    assert "job000002" not in tab.notice.text()
+    settle(lambda: len(submitted()) == 2 and tab.view.chosen.job_ids() == ["job000005"])
+    settle(lambda: "beauty 1" in tab.notice.text())
+    assert tab.notice.isVisible()
+    assert ("job000002" in tab.notice.text()) == (end != "long ago")
+    if end == "another job":
+        click_row(qtbot, tab, "job000001")
+        assert not tab.notice.isVisible()
+    elif end == "another action":
+        click_row(qtbot, tab, "job000001")
+        tab.notice.refuse("Submit Again: there is no job job000002")
+        tab.actions_of_jobs.copy_log_path.trigger()
+        assert tab.notice.text() == "Copied the path."
+    elif end == "Start Missing":
+        tab.actions_of_jobs.start_missing.trigger()
+        settle(lambda: "no job job000005" in tab.notice.text())
+        assert "job000002" not in tab.notice.text()
+
+
+def test_an_error_is_not_hidden_by_the_next_request_of_the_same_action(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Of a farm, one of several that are asked in turn: that it takes no requests now is known at once."""
+    queue.change([make_job(1), make_job(2, needs_desktop=True)])
+    queue.specs["job000002"] = JobSpec(name="preview", commands=(("renderboot",),))
+    settle(lambda: tab.model.total == 2)
+    tab.view.selectAll()
+    tab.sources.is_live = False
+    tab.actions_of_jobs.start.trigger()
+    assert "not connected" in tab.notice.text() and tab.notice.isVisible()

@@ -88,13 +88,8 @@ class JobActions(QObject):
         self.set_priority = act(
             "Set Priority …", "priority", "Ctrl+Shift+Up", self._ask_priority, "Higher ones start earlier"
         )
-        self.submit_again = act(
-            "Submit Again",
-            "again",
-            "Ctrl+D",
-            self._submit_again,
-            "Submit the same job again, with the scene as it was then",
-        )
+        tip = "Submit the same job again, with the scene as it was then"
+        self.submit_again = act("Submit Again", "again", "Ctrl+D", self._submit_again, tip)
         self.edit_note = act("Edit Note …", "", "F2", self._edit_note, "Write a note about the selected jobs")
         for action in (self.raise_priority, self.lower_priority):
             action.setAutoRepeat(True)
@@ -120,11 +115,16 @@ class JobActions(QObject):
                 Qt.ShortcutContext.WidgetShortcut
             )  # Delete in a text field deletes text
         _set_tip(action, f"{text}: {tip[:1].lower()}{tip[1:]}" if tip else text)
-        action.triggered.connect(lambda _checked=False: call())
+        action.triggered.connect(lambda _checked=False: self._begin(call))
         self._view.addAction(action)
         if glyph:
             self._icons[action] = glyph
         return action
+
+    def _begin(self, call: Callable[[], None]) -> None:
+        """Call `call` for the artist; the error of an earlier action no longer matters."""
+        self.refused.emit("")
+        call()
 
     @property
     def groups(self) -> list[list[QAction]]:
@@ -232,7 +232,7 @@ class JobActions(QObject):
 
     def start_jobs(self, jobs: list[JobRecord]) -> None:
         """Start jobs that are over again, selected or not."""
-        self._requests.start(jobs)
+        self._begin(partial(self._requests.start, jobs))
 
     def _stop(self) -> None:
         """Stop the selected jobs, and the selected tasks of other jobs; ask first if one has run for long."""
@@ -288,7 +288,7 @@ class JobActions(QObject):
     def _after_question(self, question: str, verb: str, call: Callable[[], None], count: int) -> None:
         """Call `call`, after a non-blocking dialog if `question` is not empty; nothing if `count` is 0."""
         if count and question:
-            ask_first(self._widget, question, verb, call)
+            ask_first(self._widget, question, verb, partial(self._begin, call))
         elif count:
             call()
 
@@ -330,11 +330,13 @@ class JobActions(QObject):
         dialog.setIntValue(jobs[0].priority)
         which = jobs[0].name if len(jobs) == 1 else f"{len(jobs):,} jobs"
         dialog.setLabelText(f"Priority of {which}; a higher one starts earlier:")
-        dialog.intValueSelected.connect(
-            lambda priority: self._requests.ask_queue(
-                "Priority", partial(_set_priority, ids, priority), f"Priority of {which}: {priority}."
-            )
-        )
+
+        def write(priority: int) -> None:
+            self.refused.emit("")
+            done = f"Priority of {which}: {priority}."
+            self._requests.ask_queue("Priority", partial(_set_priority, ids, priority), done)
+
+        dialog.intValueSelected.connect(write)
         accept_own_keys(dialog)
         dialog.open()
 
@@ -352,6 +354,7 @@ class JobActions(QObject):
             ask_text(self._widget, "Edit Note", label, text, write)
 
         def write(note: str) -> None:
+            self.refused.emit("")
             note = note.strip()
             if len(note) > MAX_NOTE:
                 self.refused.emit(f"Edit Note: it has {len(note):,} characters, the limit is {MAX_NOTE:,}.")

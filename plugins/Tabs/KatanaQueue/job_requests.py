@@ -24,7 +24,7 @@ class JobRequests(QObject):
 
     Signals:
         noticed(str): a message about what was done.
-        refused(str): an error message; empty when the last one no longer matters.
+        refused(str): an error message.
     """
 
     noticed = Signal(str)
@@ -43,7 +43,7 @@ class JobRequests(QObject):
             else:
                 self.refused.emit(f"{what}: {not_saved_text(spec.name)}.")
 
-        self._ask_queue(what, lambda client: client.submit(spec)[1], take)
+        self.ask_queue(what, lambda client: client.submit(spec)[1], take)
 
     def start(self, jobs: list[JobRecord]) -> None:
         """Start jobs that are over again. Katana renders those that only send their pixels to a desktop."""
@@ -69,13 +69,11 @@ class JobRequests(QObject):
             else:
                 self.noticed.emit(f"{job.name} is rendered again by Katana, with the scene as it is now.")
 
-        self.refused.emit("")
         self.with_spec(what, job, take)
 
     def submit_again(self, job: JobRecord) -> None:
         """Submit a new job like `job`, or let Katana render it if it only sends its pixels to a desktop."""
         what = "Submit Again"
-        self.refused.emit("")
         source = self._sources.of(job)
         if job.needs_desktop:
             self._render_again(what, job)
@@ -96,13 +94,6 @@ class JobRequests(QObject):
 
         `done` is a message to show, or a function to call with the result.
         """
-        self.refused.emit("")
-        self._ask_queue(what, call, done)
-
-    def _ask_queue(
-        self, what: str, call: Callable[[QueueClient], Future[Any]], done: str | Callable[[Any], None]
-    ) -> None:
-        """Make a request, and leave the error of an earlier one of the same action."""
         client = self._sources.client
         if client is None or not self._sources.is_live:  # disconnected while a menu or a dialog was open
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
@@ -118,7 +109,6 @@ class JobRequests(QObject):
         """
         if not jobs:
             return
-        self.refused.emit("")
         if any(not self._sources.takes_requests(job) for job in jobs):
             self.refused.emit(f"{what}: Katana Queue is not connected; nothing was done.")
             return

@@ -183,7 +183,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             source.noticed.connect(self.notice.show_message)
         for asking in (self.actions_of_jobs, self.send_to, self.catalog_actions, self.agents_panel):
             asking.refused.connect(self.notice.refuse)
-        self.view.chosen.changed.connect(lambda: self.notice.refuse(""))
+        self.view.row_chosen.connect(lambda: self.notice.refuse(""))
         self.notify_action.toggled.connect(lambda on: setattr(self.notifier, "is_on", on))
         self.log.sight_wanted.connect(lambda: self.details.show_page("Log"))
         self.addActions(self.log.search_actions)  # so that their shortcuts work in the whole tab

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, SignalInstance
+from PySide6.QtCore import QDeadlineTimer, QEvent, QSize, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -199,17 +199,22 @@ class EmptyPage(QWidget):
             self._dim()
 
 
+SHOWN_MS = 12_000
+"""How long a message is shown, in milliseconds."""
+
+
 class Notice(QLabel):
-    """The last message, shown for 12 seconds, after an error that still matters. Elided in the middle."""
+    """Shows the last message for SHOWN_MS, behind an error that still matters. Elided in the middle."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAccessibleName("Notice")
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(12_000)
+        self._timer.setInterval(SHOWN_MS)
         self._timer.timeout.connect(self.hide)
         self._refusal = ""
+        self._refusal_ends = QDeadlineTimer()
         self.setContentsMargins(SPACING + 2, 3, SPACING + 2, 3)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # never widens the panel
         self.hide()
@@ -218,7 +223,8 @@ class Notice(QLabel):
         """Show an error message; an empty `message` hides the last one, which no longer matters."""
         if message:
             self.show_message(message)
-            self._refusal = self._refusal or message  # the first of several is mostly the cause
+            if not self._refusal:  # the first of several is mostly the cause
+                self._refusal, self._refusal_ends = message, QDeadlineTimer(SHOWN_MS)
         elif self._refusal:
             self._refusal = ""
             self.hide()
@@ -230,9 +236,9 @@ class Notice(QLabel):
         QPainter(self).drawText(place, int(Qt.AlignmentFlag.AlignVCenter), text)
 
     def show_message(self, message: str) -> None:
-        """Show a message that is not an error. One that is shown stays before it: of several jobs, one may be
-        refused and the others not."""
-        if self.isHidden():
+        """Show a message that is not an error. An error stays before it: of several jobs, one may be refused
+        and the others not."""
+        if self._refusal_ends.hasExpired():
             self._refusal = ""
         if self._refusal and message != self._refusal:
             message = f"{self._refusal}   |   {message}"
