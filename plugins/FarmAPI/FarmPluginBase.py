@@ -38,6 +38,8 @@ class FarmPluginBase(FarmAPI.BaseFarmPlugin):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__()
         self._temp_dirs: dict[str, Path] = {}
+        self._sources: dict[str, str] = {}
+        """The file that each copy in a temporary folder was made of, by the copy's path in lower case."""
 
     # --- What a subclass has ---
 
@@ -97,6 +99,8 @@ class FarmPluginBase(FarmAPI.BaseFarmPlugin):
     ) -> list[str]:
         """Copy `filenames` to the temporary folder of `renderContextName`; returns their new paths.
 
+        A file that is copied again has the same path again; files of one name have different ones.
+
         Raises:
             FarmPluginException: names the file that cannot be copied.
         """
@@ -105,19 +109,27 @@ class FarmPluginBase(FarmAPI.BaseFarmPlugin):
             folder = Path(self.createTemporaryDirectory(renderContextName))
         copies: list[str] = []
         for filename in filenames:
-            name = Path(filename)
-            copy = folder / name.name
-            while str(copy) in copies:  # of another folder
-                copy = folder / f"{copy.stem}_{name.suffix}"
+            source = Path(filename).absolute()
+            copy = folder / source.name
             try:
-                if not copy.exists() or not copy.samefile(filename):
-                    shutil.copy2(filename, copy)
+                while self._is_taken(copy, source):
+                    copy = folder / f"{copy.stem}_{source.suffix}"
+                if not copy.exists() or not copy.samefile(source):
+                    shutil.copy2(source, copy)
+                    self._sources[str(copy).casefold()] = str(source)
             except OSError as error:
                 raise FarmAPI.FarmPluginException(
                     f"{filename} could not be copied to {folder}: {error.strerror or error}"
                 ) from error
             copies.append(str(copy))
         return copies
+
+    def _is_taken(self, copy: Path, source: Path) -> bool:
+        """Whether another file than `source` has the path `copy`, or one that differs only in its case."""
+        known = self._sources.get(str(copy).casefold())
+        if known is None:
+            return copy.exists() and not copy.samefile(source)
+        return known != str(source) and copy != source
 
     def getEnvironmentForJob(self, renderContextName: str, *args: object, **kwargs: object) -> dict[str, str]:
         """Return this process's current environment without the variables that `render_environment` drops."""

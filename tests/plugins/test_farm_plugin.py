@@ -194,6 +194,17 @@ def test_render_files_are_copied(farm: Any, tmp_path: Path) -> None:
     other.write_text("another scene")
     copies = farm.copyRenderFiles([str(scene), str(other)], "render_7")
     assert [Path(each).read_text() for each in copies] == [scene.read_text(), "another scene"]
+    again = farm.copyRenderFiles([str(other), str(other), str(scene)], "render_7")
+    assert again == [copies[1], copies[1], copies[0]], "a file keeps its copy in later calls"
+    (tmp_path / "upper").mkdir()
+    upper = tmp_path / "upper" / scene.name.upper()
+    upper.write_text("of another case")
+    written, source = Path(folder, "written.usda"), tmp_path / "written.usda"
+    written.write_text("by the desktop")
+    source.write_text("of another folder")
+    more = farm.copyRenderFiles([str(upper), str(source)], "render_7")
+    assert len({each.casefold() for each in [*copies, *more, str(written)]}) == 5
+    assert [Path(each).read_text() for each in more] == ["of another case", "of another folder"]
     with pytest.raises(FarmAPI.FarmPluginException, match=r"nothing\.usda"):
         farm.copyRenderFiles([str(tmp_path / "nothing.usda")], "render_7")
 
