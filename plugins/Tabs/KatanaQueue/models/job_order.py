@@ -24,7 +24,8 @@ class JobFilter:
     """The jobs to show.
 
     Attributes:
-        text: words that must all occur in the job's texts, without regard to case.
+        text: words that must all occur in the job's texts, without regard to case. What all waiting jobs show
+            as their reason, such as a paused queue, is none of them.
         states: the states to show; empty: all.
         farm: the title of the farm whose jobs are shown; empty: those of the queue; None: all.
     """
