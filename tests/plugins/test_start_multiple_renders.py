@@ -170,6 +170,8 @@ def test_the_count_follows_what_is_ticked(dialog: StartMultipleRendersDialog) ->
     shot, *others = scene.active_scene().project.variables
     scene.active_scene().set_variables((dataclasses.replace(shot, value="sh030"), *others))
     assert dialog.plan().variables["shot"] == ["sh030"]  # as it is now
+    scene.active_scene().set_variables(tuple(others))
+    assert list(dialog.plan().variables) == ["look"]  # a render with a variable that is not there would fail
     for wrong in ("", "1-", "9-1", "1-2000000"):
         dialog.frames.setText(wrong)
         assert not preview.isEnabled(), wrong

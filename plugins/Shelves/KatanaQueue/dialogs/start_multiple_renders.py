@@ -80,16 +80,19 @@ class TickPanel(QWidget):
 
 
 class StartMultipleRendersDialog(SingleDialog):
-    """Reads nodes, variables and frames from the project once, when it opens. Qt's thread."""
+    """Offers the nodes, variables and frames that the project had when it was opened. Qt's thread.
+
+    Variables that are not ticked have the project's present values.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Start Multiple Renders")
-        self._variables = project.project_variables()
+        variables = project.project_variables()
         self.progress: StartProgressDialog | None = None
         self.nodes = TickPanel("Render Nodes", project.render_nodes(), self)
-        self.names = TickPanel("Global GSVs", [each.name for each in self._variables], self)
-        self.values = {each.name: TickPanel(each.name, each.options, self) for each in self._variables}
+        self.names = TickPanel("Global GSVs", [each.name for each in variables], self)
+        self.values = {each.name: TickPanel(each.name, each.options, self) for each in variables}
         self.frames = QLineEdit(str(project.current_frame()), self)
         self.frames.setToolTip("For example 1-10, 20, 30-45x2")
         self.presets = QComboBox(self)
@@ -174,13 +177,11 @@ class StartMultipleRendersDialog(SingleDialog):
     def plan(self) -> RenderPlan:
         """Return the current choice. Raises BadInput when the frame range is empty or invalid."""
         varied = self.names.ticked()
-        # As they are now: the project may have changed since the dialog was opened.
         now = {each.name: each.value for each in project.project_variables()}
         variables: Mapping[str, Sequence[str]] = {
-            each.name: self.values[each.name].ticked()
-            if each.name in varied
-            else [now.get(each.name, each.value)]
-            for each in self._variables
+            name: panel.ticked() if name in varied else [now[name]]
+            for name, panel in self.values.items()
+            if name in varied or name in now
         }
         return RenderPlan.of(self.nodes.ticked(), variables, self.frames.text())
 
