@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from katana_queue.kq.api import ConnectionStatus, JobState, QueueRecord, Severity
 from katana_queue.plugins.Tabs.KatanaQueue.models import log_file, log_reader
+from katana_queue.plugins.Tabs.KatanaQueue.models.log_reader import LogState
+from katana_queue.plugins.Tabs.KatanaQueue.models.log_scan import LineMarks
 from katana_queue.plugins.Tabs.KatanaQueue.views.log_panel import LogPanel
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QWheelEvent
@@ -157,6 +159,23 @@ def test_errors_are_marked_and_visited(panel: LogPanel, tmp_path: Path, settle: 
     assert panel.view.current_line == 1500
     settle(lambda: panel.view.line(1500) is not None)
     assert panel.view.line(1500).severity is Severity.ERROR  # type: ignore[union-attr]
+
+
+def test_errors_that_the_reader_drops_as_one_is_visited(panel: LogPanel) -> None:
+    """On its thread it drops those of a log that was begun anew; the panel then visits none."""
+
+    class Dropped(LineMarks):
+        def next(self, line: int) -> int | None:
+            found = super().next(line)
+            self.cut(0)
+            return found
+
+    errors = Dropped()
+    errors.add(0)
+    panel._state = LogState("/log", 0, line_count=1, errors=errors)
+    panel.next_problem.setEnabled(True)
+    panel.next_problem.trigger()
+    assert not errors.count
 
 
 def test_wrapped_lines_are_all_in_reach(panel: LogPanel, tmp_path: Path, settle: Settle, qtbot: Any) -> None:

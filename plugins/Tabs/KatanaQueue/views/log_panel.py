@@ -218,7 +218,7 @@ class LogPanel(QWidget):
         marks = self._state.errors if self._state.errors.count else self._state.warnings
         line = self.view.current_line
         to = marks.next(line) if forward else marks.previous(line)
-        if to is not None and forward and not self.view.selection().whole_line and marks.lines[0] == line:
+        if to is not None and forward and not self.view.selection().whole_line and marks.next(-1) == line:
             to = line  # the cursor was not moved there by a jump, so this error was not visited yet
         if to is not None:
             self.view.go_to_line(to)
