@@ -67,8 +67,7 @@ def main(argv):
             outcome, code = "failed", EXIT_CANNOT_RUN
         else:
             outcome, code, reason = run(job, task, number, commands, log)
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_IGN)  # what has been rendered is to have its record
+    handle_stops(signal.SIG_IGN)  # what has been rendered is to have its record
     usage = usage_of_children()
     end = dict(start, ended=time.time(), outcome=outcome, exit_code=code, reason=reason, **usage)
     picture = os.path.join(job.get("cwd", ""), filled_picture(job["picture"], frames))
@@ -152,16 +151,18 @@ def begin(records, task):
 
 
 def run(job, task, number, commands, log):
-    """Run the commands in order; the first that fails ends it. Returns outcome, exit code and reason."""
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _stop)
+    """Run the commands in order; the first that fails ends it. Returns outcome, exit code and reason.
+
+    Stops are ignored afterwards.
+    """
     environment = dict(os.environ)
     environment.update(job.get("environment", {}))
     environment.update(KQ_JOB=job["id"], KQ_TASK=str(task), KQ_ATTEMPT=f"{job['id']}/{task}/{number}")
     cores = first_set("SLURM_CPUS_PER_TASK", "CUE_THREADS") or str(usable_cores())
     environment.setdefault("KQ_THREADS", cores)
-    process = None
+    process, ending = None, ("stopped", 143, "stopped by the engine")
     try:
+        handle_stops(_stop)
         for command in commands:
             try:
                 # In our own process group, which the engine knows: what we do not end, it ends.
@@ -176,25 +177,34 @@ def run(job, task, number, commands, log):
             except (OSError, ValueError) as error:
                 message = f"{command[0]} cannot be started: {error}"
                 log.write(f"error: {message}\n".encode("utf-8", "replace"))
-                return "failed", 127, message
+                ending = "failed", 127, message
+                break
             code = process.wait()
             if code != 0:
                 how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-                return "failed", code, how
-        return "completed", 0, ""
+                ending = "failed", code, how
+                break
+        else:
+            ending = "completed", 0, ""
+        handle_stops(signal.SIG_IGN)  # before the `try` ends: a stop between would be caught nowhere
     except Stopped:
         end(process)
-        return "stopped", 143, "stopped by the engine"
+    return ending
+
+
+def handle_stops(handler):
+    """Set what is done when the engine asks for the end."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, handler)
 
 
 def _stop(_number, _frame):
+    handle_stops(signal.SIG_IGN)  # the next one would interrupt the end
     raise Stopped
 
 
 def end(process):
     """Ask the command to end, and kill it when it does not; the engine ends what else is left of the task."""
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_IGN)
     if process is None or process.poll() is not None:
         return
     process.terminate()

@@ -66,15 +66,20 @@ def test_a_failed_command_ends_the_task(tmp_path: Path) -> None:
     assert [folder.log_file(0, number).read_text() for number in (1, 2)] == ["", ""]
 
 
-def test_a_stop_after_the_last_command_loses_no_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("where", "is_there"), [("os.replace", "True"), ("signal.signal", "arguments[1] == signal.SIG_IGN")]
+)
+def test_a_stop_after_the_last_command_loses_no_record(tmp_path: Path, where: str, is_there: str) -> None:
     """As at the engine's time limit: writing the record to a share may take a while."""
     folder = folder_of(tmp_path, "print('rendered')")
     code = (
         "import os, runpy, signal, sys\n"
         "sys.argv = sys.argv[1:]\n"
-        "replace = os.replace\n"
-        "def stop_and_replace(*paths): os.kill(os.getpid(), signal.SIGTERM); replace(*paths)\n"
-        "os.replace = stop_and_replace\n"
+        f"call, wanted = {where}, [signal.SIGTERM]\n"
+        "def stop_and_call(*arguments):\n"
+        f"    if wanted and {is_there}: os.kill(os.getpid(), wanted.pop())\n"
+        "    call(*arguments)\n"
+        f"{where} = stop_and_call\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     command = [sys.executable, "-c", code, str(folder.path / RUNNER.name), "0"]
