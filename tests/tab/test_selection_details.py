@@ -328,3 +328,7 @@ def test_a_picture_is_not_compared_with_itself(
     tab.view.chosen.select(["job000001", "job000003"])
     settle(lambda: "shot_001_beauty, 320" in tab.picture.title)
     settle(lambda: "shot_003_beauty, cannot be shown" in tab.picture.title)
+    picture_file(Path(gone), Qt.GlobalColor.blue)
+    queue.set("job000003", progress=0.9)
+    settle(lambda: "shot_003_beauty, 320" in tab.picture.title)
+    assert not tab.picture._problems

@@ -121,6 +121,7 @@ class PicturePanel(QWidget):
             return
         if not image.isNull():
             self._loaded[path] = QPixmap.fromImage(image)
+            self._problems.pop(path, None)
         elif path not in self._loaded:  # else keep the picture that was loaded before
             self._problems[path] = message
         self._draw()
@@ -131,7 +132,7 @@ class PicturePanel(QWidget):
             size = self._loaded[path].size() if path in self._loaded else QSize()
             known = "" if size.isEmpty() else f", {size.width()} × {size.height()}"
             # Beside the picture of another job there is no room for the whole message.
-            parts.append(name + (", cannot be shown" if path in self._problems and not known else known))
+            parts.append(name + (", cannot be shown" if path in self._problems else known))
         self._title.show_text("   |   ".join(part for part in parts if part))
         first = self._shown[0]
         message = "\n".join(self._problems.values())
