@@ -80,9 +80,16 @@ def test_closed_tab_leaves_no_thread_and_opens_again(
     queue.change([make_job(1, JobState.RUNNING, log_file=str(log))])
     settle(lambda: log_text(tab) == ["one"])
     close_tab(tab)
-    queue.change([make_job(2)])
+    job = make_job(1)
+    queue.change([msgspec.structs.replace(job, completed=job.submitted + 300), make_job(2)])
     tab.show()
     settle(lambda: tab.model.shown == 2)
+    assert not tab.notice.text()  # who opens the list sees what has ended
+    running = make_job(3, JobState.RUNNING)
+    queue.change([running])
+    settle(lambda: tab.model.shown == 3)
+    queue.set(running.id, state=JobState.COMPLETED, completed=running.submitted + 300)
+    settle(lambda: tab.notice.text().startswith(running.name))
 
 
 def test_tab_closed_shown_and_closed_at_once_leaves_no_thread(

@@ -9,13 +9,7 @@ from typing import Any
 from Katana import UI4  # type: ignore[attr-defined]  # UI4 is there in UI mode; the stubs leave it out
 from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QFocusEvent, QHideEvent, QKeySequence, QShowEvent
-from PySide6.QtWidgets import (
-    QMenu,
-    QSplitter,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QMenu, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from ....kq.api import (
     ConnectionStatus,
@@ -79,6 +73,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self._status = ConnectionStatus.STARTING
         self._message = ""
         self._queue = QueueRecord()
+        self._was_closed = False  # until the list is as it is now
         self.sources = JobSources()
         self.bridge = QueueBridge(self)
         self.model = JobsModel(self)
@@ -239,6 +234,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
         self.model.apply(change if jobs is change.jobs else with_jobs(change, jobs))
         if any(job.note for job in change.jobs):
             self.view.columns.reveal(Column.NOTE)
+        self._was_closed = self._was_closed and not change.reset
         self.agents.apply(change)
         self.model.set_why_waiting(why_jobs_wait(self._queue, self.agents.agents()))
         if change.status != self._status or change.message != self._message or change.reset:
@@ -247,7 +243,8 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
             self._show_banner()
 
     def _on_jobs_changed(self, pairs: list[tuple[JobRecord, JobRecord | None]]) -> None:
-        self.notifier.observe(pairs)
+        if not self._was_closed:  # else the list itself shows what has ended meanwhile
+            self.notifier.observe(pairs)
         for job, _before in pairs:
             if job.picture:
                 self.pictures.refresh(job.picture)
@@ -430,6 +427,7 @@ class KatanaQueueTab(UI4.Tabs.BaseTab):
     def closeEvent(self, event: QCloseEvent) -> None:
         """End the tab's threads. `showEvent` starts them again if the tab is reopened."""
         self.bridge.detach()
+        self._was_closed = True
         self.log.reader.close()
         self.pictures.close()
         self.actions_of_jobs.missing.frames.close()
