@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from katana_queue.kq.api import JobState, TaskRecord, TaskState
 from katana_queue.plugins.Tabs.KatanaQueue.models.column_fit import fitted_widths
-from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column, remaining_s
+from katana_queue.plugins.Tabs.KatanaQueue.models.columns import COLUMNS, Column, bytes_text, remaining_s
 from katana_queue.plugins.Tabs.KatanaQueue.views.filter_bar import FilterBar
 from katana_queue.plugins.ui.theme import HEADER_PADDING
 from PySide6.QtCore import QPoint, QRect, Qt
@@ -25,6 +25,12 @@ READABLE = 226
 def shown(tab: Any) -> list[Column]:
     header = tab.view.horizontalHeader()
     return [column for column in Column if not header.isSectionHidden(column)]
+
+
+def test_bytes_have_two_or_three_digits() -> None:
+    """Those that are rounded to 10 look like 10."""
+    counts = (999, 9_940_000, 9_960_000, 10_400_000, 999_600_000)
+    assert [bytes_text(each) for each in counts] == ["999 B", "9.9 MB", "10 MB", "10 MB", "1.0 GB"]
 
 
 def in_sight(tab: Any, column: Column) -> int:

@@ -149,7 +149,6 @@ def _all(futures: Iterable[Future[None]]) -> Future[None]:
     joined: Future[None] = Future()
     left = len(open_)
     error: BaseException | None = None
-
     lock = threading.Lock()  # one that is done already is counted on the caller's thread
 
     def on_done(future: Future[None]) -> None:

@@ -117,7 +117,7 @@ def bytes_text(count: float | None) -> str:
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+            return f"{value:.0f} {unit}" if value >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
 
@@ -169,7 +169,7 @@ _STATE_ORDER = {
 }
 
 
-_WHY_WAITING = "\uffff"
+_AFTER_ALL_REASONS = "\uffff"
 """Stands for the queue's reason in sort keys: the jobs that show it are together, after all others."""
 QUEUE_TITLE = "Katana Queue"
 """The queue's name in the column *Farm* and in the filter."""
@@ -282,7 +282,7 @@ COLUMNS: tuple[ColumnInfo, ...] = (
         226,
         320,
         lambda r, _: reason_of(r, ""),
-        lambda r: reason_of(r, _WHY_WAITING),
+        lambda r: reason_of(r, _AFTER_ALL_REASONS),
     ),
     ColumnInfo("log_file", "Log File", 180, 220, lambda r, _: r.log_file, lambda r: r.log_file),
     ColumnInfo(

@@ -49,8 +49,8 @@ class PictureLoader(FileThread):
         self._reader = PictureReader(find_python)
         self._thumbnails: OrderedDict[str, QPixmap | None] = OrderedDict()
         self._unsaved: dict[str, tuple[QPixmap, QPixmap]] = {}  # by job id: whole picture, thumbnail
-        # By path: size and mtime of the file of a kept thumbnail. With the stamp of another, whose picture
-        # was dropped, its file would count as unchanged, and never be shown again.
+        # By path: size and mtime of the file. Only of those in `_thumbnails`: a file with a known stamp is
+        # read again only when it has changed.
         self._stamps: dict[str, tuple[int, int]] = {}
         self._stale: set[str] = set()
         self._ratio = 1.0
