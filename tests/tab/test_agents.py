@@ -126,12 +126,13 @@ def test_ending_an_agent_that_loses_little_does_not(tab: Any, queue: FakeQueue, 
 def test_all_local_agents_may_go(tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any) -> None:
     """With 0 this machine renders nothing more; what waits says for what."""
     panel = show_agents(tab, queue, settle, busy_s=1.0)
+    tab.notice.refuse("Remove: the Agent has ended")
     panel.count.setFocus()
     panel.count.selectAll()
     qtbot.keyClicks(panel.count, "0")
     qtbot.keyClick(panel.count, Qt.Key.Key_Return)
     settle(lambda: ("set_agent_count", 0) in queue.asked)
-    assert not panel.none.isVisible()
+    assert not panel.none.isVisible() and not tab.notice.isVisible()
     queue.change(queue=QueueRecord(agents_wanted=0), removed_agents=["workstation-1", "workstation-2"])
     settle(panel.none.isVisible)
     assert panel.count.value() == 0

@@ -247,6 +247,7 @@ class AgentsPanel(QWidget):
             self._watch(what, lambda: request(client, ids))
 
     def _set_count(self) -> None:
+        self.refused.emit("")
         client, count = self._client, self.count.value()
         if client is not None:
             self._watch("Local Agents", lambda: client.set_agent_count(count))
