@@ -217,15 +217,17 @@ class _Job:
 
     def _stopped(self, worker: threading.Thread) -> int:
         picture = self._picture
-        if picture is None:
-            self._report.say("stopped: before the first sample, no picture")
-            return EXIT_STOPPED
         deadline = time.monotonic() + _STOP_TIMEOUT_S
-        while worker.is_alive() and time.monotonic() < deadline:
+        while picture is not None and worker.is_alive() and time.monotonic() < deadline:
             # Repeated: a cancel that arrives while a pass is starting may be lost.
             picture.cancel()
             worker.join(0.05)
-        done = picture.samples_done()
+        done = picture.samples_done() if picture is not None else 0.0
+        has_preview = self._preview is not None or self._written_at > 0.0
+        if picture is None or not (done or has_preview):
+            # A black one would replace that of an earlier render.
+            self._report.say("stopped: before the first sample, no picture")
+            return EXIT_STOPPED
         if self._arguments.method == "diskRender":
             # No EXR: skip-existing checks and compositing would take it for a finished frame.
             self._publish(*self._current(picture))

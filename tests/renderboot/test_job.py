@@ -14,6 +14,7 @@ from host.renderboot import job
 from host.renderboot.arguments import Arguments
 from host.renderboot.cache import PartCache
 from host.renderboot.diagnostics import Diagnostics
+from host.renderboot.errors import EXIT_STOPPED
 from host.renderboot.picture import Pixels
 from host.renderboot.scene import Scene
 from tests.renderboot.stages import add_card, new_stage, read_png
@@ -125,3 +126,27 @@ def test_a_slow_machine_renders_the_same_passes(tmp_path: Path, monkeypatch: pyt
     for renderer in (fast, slow):
         assert job.run(arguments, renderer) == 0
     assert fast.passes == slow.passes == [1, 1, 2, 4, 8, 8, 6]
+
+
+@pytest.mark.parametrize("method", ["previewRender", "diskRender"])
+def test_a_stop_before_anything_is_rendered_writes_no_picture(tmp_path: Path, method: str) -> None:
+    """A black one would replace that of an earlier render."""
+    stage = new_stage()
+    add_card(stage, "/World/Card")
+    stage.GetRootLayer().Export(str(tmp_path / "scene.usda"))
+    output = tmp_path / "picture.png"
+    output.write_bytes(b"that of an earlier render")
+    arguments = Arguments(stage=tmp_path / "scene.usda", output=output, method=method, samples=1)
+
+    class StoppedPicture(SlowPicture):
+        def render_preview(self) -> None:
+            stopped._on_signal()
+
+    class StoppedRenderer(SlowRenderer):
+        def prepare(self, *_arguments: object) -> StoppedPicture:
+            return StoppedPicture()
+
+    stopped = job._Job(arguments, StoppedRenderer(), job.Report(), None)
+    assert stopped.run() == EXIT_STOPPED
+    assert output.read_bytes() == b"that of an earlier render"
+    assert not output.with_suffix(".exr").exists()

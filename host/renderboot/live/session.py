@@ -245,8 +245,9 @@ class LiveRender:
         assert sender is not None
         if isinstance(instruction, RenderFirst):
             picture.render_preview()
-            pixels = picture.preview_pixels() if self._is_whole else self._full_picture(picture.pixels())
-            if pixels is not None:  # None: the render stops
+            preview = picture.preview_pixels()
+            if preview is not None:  # None: the render stops
+                pixels = preview if self._is_whole else self._full_picture(picture.pixels())
                 sender.send_picture(png(pixels), self._shown)
             return machine.first_shown
         if isinstance(instruction, Refine):
@@ -382,8 +383,8 @@ class LiveRender:
     def _save(self) -> None:
         """Write the picture, if any, as PNG and EXR. Render thread; main thread after `_stop_worker`."""
         picture = self._picture
-        if picture is None:
-            return
+        if picture is None or not (picture.samples_done() or picture.preview_pixels() is not None):
+            return  # stopped before anything of it was rendered: the files of the scene before stay
         pixels, about = self._current(picture)
         write_encoded(self._png, png(self._full_picture(pixels), png_texts(about)))
         write_exr(self._exr, pixels, replace(self._header, about=about))

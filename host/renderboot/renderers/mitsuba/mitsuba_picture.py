@@ -154,7 +154,8 @@ class MitsubaPicture:
         self._render(self._sensors.coarse, seed=0, samples=1)
         film = np.array(self._sensors.coarse.film().develop(raw=True))
         with self._lock:
-            self._coarse = self._mean(film)
+            if not self._is_cancelled:  # else part of it is black
+                self._coarse = self._mean(film)
 
     def preview_pixels(self) -> Pixels | None:
         """See `LivePicture.preview_pixels`."""
