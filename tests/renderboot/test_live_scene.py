@@ -17,10 +17,20 @@ from host.renderboot.errors import RenderBootError
 from host.renderboot.live.scene import LiveScene
 from host.renderboot.live.state import LayerText, Update
 from host.renderboot.renderers import load_renderer
+from host.renderboot.renderers.mitsuba.engine import mi
+from host.renderboot.renderers.mitsuba.in_place import take_values
 from host.renderboot.scene import Scene
 from host.renderboot.stage.reader import read_stage
 from host.renderboot.stage.traversal import StageWalk
-from tests.renderboot.stages import add_camera, add_card, add_sphere, add_texture, new_stage, write_image
+from tests.renderboot.stages import (
+    add_camera,
+    add_card,
+    add_sphere,
+    add_texture,
+    draw,
+    new_stage,
+    write_image,
+)
 
 ARGUMENTS = Arguments(stage=Path("live"), width=32, height=32, samples=4)
 
@@ -286,6 +296,32 @@ def test_a_live_picture_is_the_picture_of_the_scene() -> None:
     UsdGeom.XformCommonAPI(stage.GetPrimAtPath("/World/Card")).SetTranslate((-1, 0.5, 0))
     check("a place again")
     assert len(set(means)) == len(means)
+
+
+def test_the_scale_of_a_light_that_is_drawn_as_a_mesh_changes_with_it() -> None:
+    """Only the middle of the mesh's numbers changes; and of a large translation only the seventh digit."""
+    stage = new_stage()
+    UsdRender.Settings.Define(stage, "/Render/Settings").CreateResolutionAttr(Gf.Vec2i(32, 32))
+    add_camera(stage)
+    add_card(stage, "/World/Card", 3.0, -1.0)
+    tube = UsdLux.CylinderLight.Define(stage, "/World/Tube")
+    tube.CreateIntensityAttr(4.0)
+    tube.AddTranslateOp().Set((0, 0, 1))
+    scale = tube.AddScaleOp()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    means = []
+    for size in (1.0, 3.0):
+        scale.Set((1.0, 1.0, size))
+        _, picture = live.updated(update(stage))
+        picture.render_pass(16)
+        means.append(float(picture.pixels()[..., :3].mean()))
+    fresh = float(draw(stage, samples=16)[..., :3].mean())
+    assert abs(means[1] - fresh) < 0.02 * fresh < 0.2 * (fresh - means[0])
+    old, new = (
+        mi.load_dict({"type": "rectangle", "to_world": mi.ScalarTransform4f().translate((place, 0, 0))})
+        for place in (12345.62, 12345.65)
+    )
+    assert take_values(old, old) and not take_values(old, new)
 
 
 def test_a_threshold_that_changes_cuts_the_mask_anew(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .engine import mi
 
 _VALUES = (".value", "sampling_weight", "scale")
@@ -26,7 +28,7 @@ def take_values(old: Any, new: Any) -> bool:
         before, after = ours[name], theirs[name]
         if type(before) is not type(after):
             return False
-        if _text(before) == _text(after):
+        if np.array_equal(_numbers(before), _numbers(after)):
             continue
         # A value of zero at construction omits a layer of the surface, which cannot be added later.
         is_number = isinstance(before, float)
@@ -44,5 +46,6 @@ def set_values(parameters: Any, values: dict[str, Any]) -> None:
     parameters.update()
 
 
-def _text(value: Any) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
+def _numbers(value: Any) -> Any:
+    # As text, the middle of an array and the seventh digit would be left out.
+    return np.array(value.matrix if isinstance(value, mi.ScalarTransform4f) else value)
