@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pxr import Sdf, Tf, Usd
+from pxr import Sdf, Tf, Usd, UsdShade
 
 from ...usd_errors import words
 from ...usd_layers.layers import problems, read_layers
@@ -121,6 +121,8 @@ class LiveStage:
         for path in notice.GetResyncedPaths():
             self._is_only_values = False
             self._note(path)
+            # Prims anywhere may be bound to a material that came, also below another prim.
+            self._everything = self._everything or _holds_materials(self.stage.GetPrimAtPath(path))
         for path in notice.GetChangedInfoOnlyPaths():
             self._is_only_values = self._is_only_values and path.IsPropertyPath()
             self._values.add(path.GetPrimPath())
@@ -139,3 +141,24 @@ class LiveStage:
             self._everything = True
         else:
             self._prims.add(prim)
+
+
+def _holds_materials(prim: Usd.Prim) -> bool:
+    """Whether materials are below the prim, instances included; False for a part of a material."""
+    if not prim or _is_of_material(prim):
+        return False
+    waiting, seen = [prim], set[Sdf.Path]()
+    while waiting:
+        for each in Usd.PrimRange.AllPrims(waiting.pop()):
+            if _is_of_material(each):
+                return True
+            prototype = each.GetPrototype() if each.IsInstance() else None
+            if prototype and prototype.GetPath() not in seen:
+                seen.add(prototype.GetPath())
+                waiting.append(prototype)
+    return False
+
+
+def _is_of_material(prim: Usd.Prim) -> bool:
+    # A Material is a NodeGraph, too.
+    return bool(prim.IsA(UsdShade.NodeGraph) or prim.IsA(UsdShade.Shader))
