@@ -32,7 +32,9 @@ class BindingReader:
         self._primvars = primvars
         self._diagnostics = diagnostics
         self.collections: set[Sdf.Path] = set()
-        """Prims of the collections by which materials were bound."""
+        """Prims of the collections by which materials are bound, or would be if they were there."""
+        self._met: set[Sdf.Path] = set()
+        """Prims whose bindings of collections are noted."""
 
     def material(self, bound: Usd.Prim, geometry: Usd.Prim) -> Material:
         """Return the material; inputs driven by a constant primvar are replaced by its value.
@@ -67,17 +69,34 @@ class BindingReader:
 
     def candidates(self, prim: Usd.Prim) -> list[UsdShade.Material]:
         """Return the materials bound to the prim, by purpose: full, preview, all."""
+        self._note_collections(prim)
         api = UsdShade.MaterialBindingAPI(prim)
         found: dict[str, tuple[int, UsdShade.Material]] = {}
         for purpose in _PURPOSES:
             material, binding = api.ComputeBoundMaterial(purpose)
             if material:
-                if binding.GetName().startswith("material:binding:collection"):
-                    self.collections |= {
-                        each.GetPrimPath() for each in binding.GetTargets() if each.IsPropertyPath()
-                    }
                 found.setdefault(str(material.GetPath()), (_ORDER.get(_purpose(binding), 2), material))
         return [material for _, material in sorted(found.values(), key=lambda pair: pair[0])]
+
+    def _note_collections(self, prim: Usd.Prim) -> None:
+        """Note the collections that bind materials to the prim or to one above, and those they include."""
+        while prim and prim.GetPath() not in self._met:
+            self._met.add(prim.GetPath())
+            waiting = [
+                target
+                for binding in prim.GetAuthoredPropertiesInNamespace("material:binding:collection")
+                if isinstance(binding, Usd.Relationship)
+                for target in binding.GetTargets()
+            ]
+            seen = set[Sdf.Path]()
+            while waiting:
+                path = waiting.pop()
+                if path.IsPropertyPath() and path not in seen:
+                    seen.add(path)
+                    self.collections.add(path.GetPrimPath())
+                    includes = prim.GetStage().GetRelationshipAtPath(f"{path}:includes")
+                    waiting += includes.GetTargets() if includes else []
+            prim = prim.GetParent()
 
     def _displayed(self, prim: Usd.Prim) -> Material:
         colour: ColourInput | None = None
