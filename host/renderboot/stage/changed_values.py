@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade
 
-from ..scene import Group, Material, Mesh, every_group, world_bounds
+from ..scene import Group, Material, every_group, world_bounds
 from .kept import KeptMeshes, Reading
 from .place import Place
 from .traversal import StageWalk
@@ -34,6 +34,7 @@ def with_changed_values(
         return None
     group = Group(last.root.path, last.root.meshes, list(last.root.lights), last.root.instances)
     is_view_same, is_moved = True, False
+    prototypes = [Sdf.Path(each.path) for each in every_group(group) if each is not group]
     for path in changed:
         prim = stage.GetPrimAtPath(path)
         if not prim or prim.IsInstanceProxy() or prim.IsInPrototype():
@@ -42,7 +43,10 @@ def with_changed_values(
             is_read = not prim.GetAllChildren()
             is_view_same = False
         elif prim.IsA(UsdShade.NodeGraph) or prim.IsA(UsdShade.Shader):
-            is_read = _read_material(walk, stage, group, path)
+            is_read = _read_materials(walk, stage, group, kept.materials_of(path))
+        # What instancers copy may be rendered where it is, too.
+        elif any(path.HasPrefix(each) or each.HasPrefix(path) for each in prototypes):
+            return None
         elif prim.HasAPI(UsdLux.LightAPI):
             is_read = _read_light(walk, prim, group)
         else:
@@ -66,7 +70,9 @@ def _read_places(walk: StageWalk, prim: Usd.Prim, group: Group) -> bool:
     walk.visit([prim], above, read)
     path = prim.GetPath()
     numbers = [number for number, mesh in enumerate(group.meshes) if Sdf.Path(mesh.path).HasPrefix(path)]
-    if read.lights or read.instances or walk.cameras or not numbers:
+    # A light without any area is not read.
+    has_light = read.lights or any(Sdf.Path(light.path).HasPrefix(path) for light in group.lights)
+    if has_light or read.instances or walk.cameras or not numbers:
         return False
     if [group.meshes[number].path for number in numbers] != [mesh.path for mesh in read.meshes]:
         return False
@@ -105,14 +111,16 @@ def _place_above(walk: StageWalk, prim: Usd.Prim) -> Place | None:
     return place
 
 
-def _read_material(walk: StageWalk, stage: Usd.Stage, group: Group, path: Sdf.Path) -> bool:
-    """Replace the material of the meshes that show it; returns whether nothing else depends on it."""
-    prototypes = (mesh for each in every_group(group) if each is not group for mesh in each.meshes)
-    if any(_shows(mesh, path) for mesh in prototypes):
+def _read_materials(walk: StageWalk, stage: Usd.Stage, group: Group, paths: set[str]) -> bool:
+    """Replace the materials of the meshes that show them; returns whether nothing else depends on them."""
+    prototypes = [each for each in every_group(group) if each is not group]
+    if any(mesh.material.path in paths for each in prototypes for mesh in each.meshes):
         return False
-    looks = {mesh.material.path for mesh in group.meshes}
-    read = {look: walk.bindings.unbound(stage, look) for look in looks if _is_within(look, path)}
-    if not read or not all(material and not material.primvars for material in read.values()):
+    # One that nothing shows may now be a look of something.
+    if not paths or not paths <= {mesh.material.path for mesh in group.meshes}:
+        return False
+    read = {path: walk.bindings.unbound(stage, path) for path in paths}
+    if not all(material and not material.primvars for material in read.values()):
         return False
     meshes = list(group.meshes)
     for number, mesh in enumerate(meshes):
@@ -126,15 +134,7 @@ def _read_material(walk: StageWalk, stage: Usd.Stage, group: Group, path: Sdf.Pa
     return True
 
 
-def _shows(mesh: Mesh, path: Sdf.Path) -> bool:
-    return _is_within(mesh.material.path, path)
-
-
-def _is_within(look: str, path: Sdf.Path) -> bool:
-    return look.startswith("/") and (path.HasPrefix(look) or Sdf.Path(look).HasPrefix(path))
-
-
 def _needs(material: Material) -> object:
     """Return what else was read for a material: more than it must be read again where this differs."""
     coordinates = [(texture.uv_primvar, texture.uv_fallback) for texture in material.textures]
-    return (material.path, material.transmits, material.emits, coordinates)
+    return (material.path, material.transmits, material.emits, material.is_absent, coordinates)

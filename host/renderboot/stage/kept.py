@@ -46,7 +46,9 @@ class KeptMeshes:
         self._first_parts = 0
         self._changed: set[Sdf.Path] = set()
         self.collections: set[Sdf.Path] = set()
-        """Prims of the collections by which materials were ever bound, to prims anywhere."""
+        """Prims of the collections that bind materials to prims anywhere, or would if they were there."""
+        self.sources: dict[str, frozenset[Sdf.Path]] = {}
+        """By path, the materials that were read or refused: themselves, and the prims that feed them."""
         self.last: Reading | None = None
         """The last reading, for one in which only values have changed."""
         self.parts = PartCache(lambda: None)
@@ -75,11 +77,20 @@ class KeptMeshes:
         """Clear the cache: everything may have changed."""
         self._entries.clear()
         self._changed.clear()
+        self.sources.clear()
         self.last = None
         # Of an animated mesh, each frame has its own.
         if self._first_parts and len(self.parts) > 2 * self._first_parts + _PARTS_BEYOND_FIRST:
             self.parts = PartCache(lambda: None)
             self._first_parts = 0
+
+    def materials_of(self, path: Sdf.Path) -> set[str]:
+        """Return the materials that are read from this prim, or from prims below it."""
+        return {
+            look
+            for look, sources in self.sources.items()
+            if any(path.HasPrefix(each) or each.HasPrefix(path) for each in sources)
+        }
 
     def changed(self, prims: Iterable[Sdf.Path]) -> None:
         """Note prims that have changed, other than by a transform."""
@@ -109,12 +120,13 @@ class KeptMeshes:
             if prim and (prim.IsInstanceProxy() or prim.IsInPrototype()):
                 self.forget_all()
                 return
-            within = {look for look in looks if path.HasPrefix(look) or Sdf.Path(look).HasPrefix(path)}
-            # A Material is a NodeGraph, too. What belongs to none may be shared, or a new look of something.
-            if prim and not within and (prim.IsA(UsdShade.NodeGraph) or prim.IsA(UsdShade.Shader)):
+            read = self.materials_of(path)
+            # A Material is a NodeGraph, too. One that nothing shows may be a new look of something.
+            is_of_material = prim and (prim.IsA(UsdShade.NodeGraph) or prim.IsA(UsdShade.Shader))
+            if is_of_material and not (read and read <= looks):
                 self.forget_all()
                 return
-            changed_looks |= within
+            changed_looks |= read
         self._entries = {
             key: entry
             for key, entry in self._entries.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pxr import Usd, UsdShade
+from pxr import Sdf, Usd, UsdShade
 
 from ..diagnostics import Diagnostics
 from ..scene import (
@@ -61,11 +61,15 @@ class MaterialReader:
         self._time = time
         self._diagnostics = diagnostics
         self._known: dict[str, ReadMaterial | None] = {}
+        self.sources: dict[str, frozenset[Sdf.Path]] | None = None
+        """If given, receives by path the materials that are read or refused: see `KeptMeshes.sources`."""
 
     def material(self, material: UsdShade.Material) -> ReadMaterial | None:
         """Return the material of the UsdPreviewSurface network; None when there is none."""
         path = str(material.GetPath())
         if path not in self._known:
+            if self.sources is not None:
+                self.sources[path] = _sources_of(material)
             shader = material.ComputeSurfaceSource("")[0]
             is_known = bool(shader) and shader.GetShaderId() == _PREVIEW_SURFACE
             self._known[path] = self._read(material, shader, path) if is_known else None
@@ -223,6 +227,13 @@ class _SurfaceReading:
         authored = numbers_of(value_of(shader, "fallback", self._time), width)
         # A reader's own default is zero, whatever the input's default is, once it has a fallback at all.
         return Primvar(name, width, authored or default)
+
+
+def _sources_of(material: UsdShade.Material) -> frozenset[Sdf.Path]:
+    """Return the material's path, and the prims outside of it that feed it, there or not."""
+    path = material.GetPath()
+    found = material.GetPrim().FindAllAttributeConnectionPaths(recurseOnSources=True)
+    return frozenset({path, *(each.GetPrimPath() for each in found if not each.HasPrefix(path))})
 
 
 def displayed(colour: ColourInput | None, opacity: ScalarInput) -> Material:

@@ -55,9 +55,11 @@ class StageWalk:
         self._purposes = purposes
         self._diagnostics = diagnostics
         self.primvars = PrimvarReader(time)
-        self.bindings = BindingReader(time, MaterialReader(time, diagnostics), self.primvars, diagnostics)
+        materials = MaterialReader(time, diagnostics)
+        self.bindings = BindingReader(time, materials, self.primvars, diagnostics)
         if kept:
             self.bindings.collections = kept.collections
+            materials.sources = kept.sources
         self._implicit = ImplicitReader(time, self.primvars, diagnostics)
         self._curves = CurveReader(time, self.primvars, diagnostics)
         self._lights = LightReader(time, diagnostics)
