@@ -1,4 +1,4 @@
-"""Areas of lights, and lights placed by a transform: a normalized one gives as much light at any size."""
+"""Areas of lights, and lights placed by a transform, which give more light unless they are normalized."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from .scene import CylinderLight, DiskLight, Light, Matrix, RectLight, SphereLight
+from .scene import (
+    Colour,
+    CylinderLight,
+    DiskLight,
+    Light,
+    Matrix,
+    PointLight,
+    RectLight,
+    SphereLight,
+    SpotLight,
+)
 
 __all__ = ["cylinder_area", "flat_scale", "placed_light", "sphere_area"]
 
@@ -33,19 +43,28 @@ def cylinder_area(transform: Matrix, radius: float, length: float) -> float:
 def placed_light(light: Light, matrix: Matrix) -> Light:
     """Return a light of a group in the space that `matrix` transforms the group to."""
     result = replace(light, transform=matrix @ light.transform)
-    if not isinstance(result, RectLight | DiskLight | SphereLight | CylinderLight) or not light.is_normalized:
-        return result
     before, after = _area(light), _area(result)
     if not (before > 0.0 and after > 0.0):
         return result
-    red, green, blue = (channel * (before / after) for channel in result.radiance)
-    return replace(result, radiance=(red, green, blue))
+    if isinstance(result, PointLight | SpotLight):
+        return (
+            result
+            if light.is_normalized
+            else replace(result, intensity=_times(result.intensity, after / before))
+        )
+    if isinstance(result, RectLight | DiskLight | SphereLight | CylinderLight) and light.is_normalized:
+        return replace(result, radiance=_times(result.radiance, before / after))
+    return result
+
+
+def _times(colour: Colour, factor: float) -> Colour:
+    return (colour[0] * factor, colour[1] * factor, colour[2] * factor)
 
 
 def _area(light: Light) -> float:
-    """Return the light's area; of a flat one by how much it grows, which is in proportion."""
-    if isinstance(light, SphereLight):
-        return sphere_area(light.transform, light.radius)
+    """Return the light's area, or what is in proportion to it at any transform."""
+    if isinstance(light, SphereLight | PointLight) or (isinstance(light, SpotLight) and not light.is_flat):
+        return sphere_area(light.transform, 1.0)
     if isinstance(light, CylinderLight):
         return cylinder_area(light.transform, light.radius, light.length)
     return flat_scale(light.transform)

@@ -199,7 +199,7 @@ class Light:
     path: str
     transform: Matrix
     is_normalized: bool = field(default=False, kw_only=True)
-    """Whether its radiance is to change with its area, so that it gives as much light at any size."""
+    """Whether it is to give as much light at any size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +212,7 @@ class DistantLight(Light):
 
 @dataclass(frozen=True, eq=False)
 class PointLight(Light):
-    """A point light of a radiant intensity."""
+    """A sphere light as a point of a radiant intensity."""
 
     intensity: Colour
 
@@ -224,6 +224,8 @@ class SpotLight(Light):
     intensity: Colour
     angle: float
     softness: float
+    is_flat: bool = False
+    """Whether it replaces a rectangle or a disk, rather than a sphere."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,13 +52,18 @@ def test_normalize_divides_by_the_area_in_the_world() -> None:
     assert read(stage)[0].root.lights[0].radiance == pytest.approx((2, 2, 2))
 
 
+@pytest.mark.parametrize("shape", ["plain", "point", "cone"])
 @pytest.mark.parametrize("kind", ["RectLight", "DiskLight", "SphereLight", "CylinderLight"])
-def test_a_normalized_light_within_an_instance_gives_the_same_light(kind: str) -> None:
-    """Scaled by 2 as an instance or not; one that is not normalized keeps its radiance."""
+def test_a_light_within_an_instance_gives_the_same_light(kind: str, shape: str) -> None:
+    """Scaled by 2 as an instance or not, normalized or not, and also as a point or a spot."""
     stage = new_stage()
     add_sphere(stage, "/World/Ball")
     stage.CreateClassPrim("/Lamp")
     light = stage.DefinePrim("/Lamp/Bulb", kind)
+    if shape == "point":
+        light.CreateAttribute("treatAsPoint", Sdf.ValueTypeNames.Bool).Set(True)
+    if shape == "cone":
+        UsdLux.ShapingAPI.Apply(light).CreateShapingConeAngleAttr(30.0)
     group = UsdGeom.Xform.Define(stage, "/World/Group")
     group.AddScaleOp().Set(Gf.Vec3f(2, 2, 2))
     group.GetPrim().GetReferences().AddInternalReference("/Lamp")
@@ -70,7 +75,8 @@ def test_a_normalized_light_within_an_instance_gives_the_same_light(kind: str) -
         [instances] = read(stage)[0].root.instances
         inside = placed_light(instances.prototype.lights[0], instances.matrices[0])
         assert np.allclose(inside.transform, plain.transform)
-        assert inside.radiance == pytest.approx(plain.radiance)
+        strength = "intensity" if isinstance(plain, PointLight | SpotLight) else "radiance"
+        assert getattr(inside, strength) == pytest.approx(getattr(plain, strength))
 
 
 def test_a_normalized_light_within_an_instance_is_drawn_so() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 from pxr import Sdf, Usd, UsdGeom, UsdLux
@@ -132,10 +132,11 @@ class LightReader:
             intensity = _times(emission, area / 4.0)
             radiance = emission
         cone = self._cone(prim)
+        is_fixed = is_normalized or area <= 0.0
         if cone:
-            return self._spot(path, transform, intensity, cone)
+            return self._spot(path, transform, intensity, cone, is_normalized=is_fixed)
         if is_point:
-            return PointLight(path, transform, intensity)
+            return PointLight(path, transform, intensity, is_normalized=is_fixed)
         return SphereLight(path, transform, radiance, radius, is_normalized=is_normalized)
 
     def _rect(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
@@ -151,7 +152,7 @@ class LightReader:
         if cone:
             if get(light.GetTextureFileAttr(), self._time, None):
                 self._diagnostics.warn("The texture of a light with a cone is not rendered", path)
-            return self._spot(path, transform, _times(radiance, area), cone)
+            return self._flat_spot(prim, transform, _times(radiance, area), cone)
         texture = self._texture(prim, light.GetTextureFileAttr(), wrap_u=False)
         is_normalized = self._is_normalized(prim)
         return RectLight(path, transform, radiance, width, height, texture, is_normalized=is_normalized)
@@ -165,7 +166,7 @@ class LightReader:
             return None
         cone = self._cone(prim)
         if cone:
-            return self._spot(path, transform, _times(radiance, area), cone)
+            return self._flat_spot(prim, transform, _times(radiance, area), cone)
         return DiskLight(path, transform, radiance, radius, is_normalized=self._is_normalized(prim))
 
     def _cylinder(self, prim: Usd.Prim, transform: Matrix, emission: Colour) -> Light | None:
@@ -210,11 +211,26 @@ class LightReader:
         softness = float(get(shaping.GetShapingConeSoftnessAttr(), self._time, 0.0))
         return (max(angle, 0.01), min(max(softness, 0.0), 1.0)) if angle < 90.0 else None
 
-    def _spot(self, path: str, transform: Matrix, intensity: Colour, cone: tuple[float, float]) -> SpotLight:
+    def _flat_spot(
+        self, prim: Usd.Prim, transform: Matrix, intensity: Colour, cone: tuple[float, float]
+    ) -> SpotLight:
+        is_normalized = self._is_normalized(prim)
+        spot = self._spot(str(prim.GetPath()), transform, intensity, cone, is_normalized=is_normalized)
+        return replace(spot, is_flat=True)
+
+    def _spot(
+        self,
+        path: str,
+        transform: Matrix,
+        intensity: Colour,
+        cone: tuple[float, float],
+        *,
+        is_normalized: bool,
+    ) -> SpotLight:
         self._diagnostics.note(
             "A light with a cone is rendered as a spot from its centre, with hard shadows", path
         )
-        return SpotLight(path, transform, intensity, cone[0], cone[1])
+        return SpotLight(path, transform, intensity, *cone, is_normalized=is_normalized)
 
     def _pole(self, prim: Usd.Prim) -> Matrix:
         pole = get(UsdLux.DomeLight_1(prim).GetPoleAxisAttr(), self._time, "scene")
