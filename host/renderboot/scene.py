@@ -100,6 +100,8 @@ class Material:
     transmission_colour: Colour = (1.0, 1.0, 1.0)
     """Tints what passes through glass."""
     normal: ImageTexture | None = None
+    is_emission_animated: bool = False
+    """Whether it may emit at other frames: where it does not now, it is a light that is off."""
 
     @property
     def inputs(self) -> dict[str, Input]:

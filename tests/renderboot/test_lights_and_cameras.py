@@ -6,12 +6,22 @@ import math
 
 import numpy as np
 import pytest
-from pxr import Gf, Sdf, UsdGeom, UsdLux, UsdRender
+from pxr import Gf, Sdf, UsdGeom, UsdLux, UsdRender, UsdShade
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.light_areas import placed_light
 from host.renderboot.scene import DistantLight, DomeLight, PointLight, RectLight, SphereLight, SpotLight
-from tests.renderboot.stages import add_camera, add_card, add_sphere, draw, new_stage, places, read
+from tests.renderboot.stages import (
+    add_camera,
+    add_card,
+    add_material,
+    add_sphere,
+    bind,
+    draw,
+    new_stage,
+    places,
+    read,
+)
 
 
 def test_intensity_exposure_and_colour_multiply() -> None:
@@ -132,6 +142,35 @@ def test_lights_that_are_off_leave_the_scene_dark() -> None:
     assert isinstance(read(stage)[0].root.lights[0], SphereLight)
     light.GetIntensityAttr().Set(0.0)
     assert not draw(stage, samples=1, width=8, height=8)[..., :3].any()
+
+
+def test_a_light_that_fades_in_leaves_the_scene_dark_until_then() -> None:
+    """By its size, or as a surface that emits: else a dome would flash on the frames before."""
+    stage = new_stage()
+    ball = add_sphere(stage, "/World/Ball")
+    light = UsdLux.RectLight.Define(stage, "/World/Light")
+    light.CreateWidthAttr(0.0)
+    assert read(stage)[0].root.lights == []
+    stage.RemovePrim("/World/Light")
+    preview = add_material(stage, "/World/Glow", emissiveColor=(0.0, 0.0, 0.0))
+    bind(ball, preview)
+    colour = stage.GetPrimAtPath("/World/Glow/Surface").GetAttribute("inputs:emissiveColor")
+    standard = UsdShade.Material.Define(stage, "/World/Shine")
+    surface = UsdShade.Shader.Define(stage, "/World/Shine/Surface")
+    surface.CreateIdAttr("ND_standard_surface_surfaceshader")
+    weight = surface.CreateInput("emission", Sdf.ValueTypeNames.Float).GetAttr()
+    standard.CreateSurfaceOutput("mtlx").ConnectToSource(surface.ConnectableAPI(), "out")
+    for material, attribute, off, on in (
+        (preview, colour, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        (standard, weight, 0.0, 1.0),
+    ):
+        bind(ball, material)
+        attribute.Set(off)
+        assert isinstance(read(stage)[0].root.lights[0], DomeLight)
+        attribute.Set(off, 1.0)
+        attribute.Set(on, 2.0)
+        for frame in (1.0, 2.0):
+            assert read(stage, frame=frame)[0].root.lights == []
 
 
 def test_what_is_below_a_camera_moves_with_it() -> None:

@@ -124,6 +124,17 @@ def glow_alone(stage: Usd.Stage) -> None:
     opacity(0.5)(stage)
 
 
+def begin_dark(stage: Usd.Stage) -> None:
+    stage.RemovePrim("/World/Lamp")
+    input_of(stage, "emissiveColor", Sdf.ValueTypeNames.Color3f, (0, 0, 0))
+
+
+def fade_in(stage: Usd.Stage) -> None:
+    emission = stage.GetPrimAtPath("/World/Looks/Red/Surface").GetAttribute("inputs:emissiveColor")
+    emission.Set((0, 0, 0), 1.0)
+    emission.Set((1, 1, 1), 9.0)
+
+
 def opacity(value: float) -> Edit:
     return lambda s: input_of(s, "opacity", Sdf.ValueTypeNames.Float, value)
 
@@ -169,6 +180,7 @@ CASES: dict[str, tuple[Edit, list[Edit]]] = {
     ),
     "a surface of another material": (share_an_unknown_surface, [know_it]),
     "the only light cut away": (glow_alone, [opacity(0.3), opacity(0.6)]),
+    "a light that fades in": (begin_dark, [fade_in]),
 }
 
 

@@ -137,4 +137,5 @@ def _read_materials(walk: StageWalk, stage: Usd.Stage, group: Group, paths: set[
 def _needs(material: Material) -> object:
     """Return what else was read for a material: more than it must be read again where this differs."""
     coordinates = [(texture.uv_primvar, texture.uv_fallback) for texture in material.textures]
-    return (material.path, material.transmits, material.emits, material.is_absent, coordinates)
+    is_light = (material.emits, material.is_emission_animated, material.is_absent)
+    return (material.path, material.transmits, is_light, coordinates)

@@ -52,7 +52,7 @@ class LightReader:
             "DomeLight_1": self._dome,
         }
         self.has_dark_light = False
-        """Whether a light without intensity was read."""
+        """Whether a light without intensity or area was read."""
 
     def is_known(self, prim: Usd.Prim) -> bool:
         """Whether the prim is a light of a kind that can be rendered."""
@@ -194,6 +194,7 @@ class LightReader:
 
     def _per_area(self, prim: Usd.Prim, emission: Colour, area: float, path: str) -> Colour | None:
         if area < _MIN_AREA:
+            self.has_dark_light = True
             self._diagnostics.warn("A light without any area gives no light", path)
             return None
         return _times(emission, 1.0 / area) if self._is_normalized(prim) else emission

@@ -19,7 +19,7 @@ from ..scene import (
     ScalarInput,
 )
 from .materialx import MaterialXReader, can_render, surface_of
-from .shading import numbers_of, source_of, value_of
+from .shading import is_animated, numbers_of, source_of, value_of
 from .uv_textures import TextureReader
 
 _PREVIEW_SURFACE = "UsdPreviewSurface"
@@ -141,6 +141,7 @@ class _SurfaceReading:
             opacity_is_presence=value_of(self._shader, "opacityMode", self._time) == "presence",
             ior=numbers["ior"],
             normal=normal,
+            is_emission_animated=is_animated(self._shader, "emissiveColor"),
         )
         return ReadMaterial(material, tuple(self._driven))
 

@@ -18,7 +18,7 @@ from ..images import from_srgb
 from ..scene import Colour, ColourInput, ColourSpace, ImageTexture, Material, Primvar, ScalarInput, Wrap
 from .assets import existing_file, is_udim, udim_tiles
 from .materialx_surfaces import IMAGE_BEYOND, SURFACES, Surface
-from .shading import attribute_of, numbers_of, source_of, value_of
+from .shading import attribute_of, is_animated, numbers_of, source_of, value_of
 
 _ID = re.compile(
     r"^ND_(?P<category>\w+?)_(?P<type>surfaceshader|color[34]|float|integer|vector[234])(?:_\w+)?$"
@@ -98,6 +98,7 @@ class MaterialXReader:
             ior=ior if transmission > 0.0 else _weaker(ior, weight),
             transmission_colour=tint,
             normal=self._normal(shader, names.normal),
+            is_emission_animated=is_animated(shader, names.emission[0], names.emission_colour[0]),
         )
 
     def _coated(

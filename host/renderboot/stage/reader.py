@@ -13,7 +13,7 @@ from ..arguments import Arguments
 from ..cache import PartCache
 from ..diagnostics import Diagnostics
 from ..errors import RenderBootError
-from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, world_bounds
+from ..scene import Array, Camera, DomeLight, Group, PictureSettings, Scene, Window, every_group, world_bounds
 from .cameras import conform, framing_camera, read_camera, with_far_in_reach
 from .changed_values import with_changed_values
 from .kept import KeptMeshes, Reading
@@ -101,7 +101,10 @@ def _whole_reading(
         )
     if not _has_light(root):
         # A dome would be brighter than a light that fades in from zero.
-        if walk.has_dark_light:
+        is_animated = any(
+            mesh.material.is_emission_animated for each in every_group(root) for mesh in each.meshes
+        )
+        if is_animated or walk.has_dark_light:
             diagnostics.note("All lights are off: the scene is dark")
         else:
             diagnostics.note("No light on the stage: a soft dome was added")

@@ -36,6 +36,12 @@ def attribute_of(shader: UsdShade.Shader, name: str) -> Usd.Attribute | None:
     return next(iter(shader_input.GetValueProducingAttributes()), None)
 
 
+def is_animated(shader: UsdShade.Shader, *names: str) -> bool:
+    """Whether one of the inputs has different values at different frames."""
+    attributes = (attribute_of(shader, name) for name in names if name)
+    return any(attribute and attribute.ValueMightBeTimeVarying() for attribute in attributes)
+
+
 def numbers_of(value: Any, count: int) -> tuple[float, ...] | None:
     """Return the value as `count` finite numbers, a single one repeated; None for anything else."""
     if value is None or isinstance(value, str):

@@ -80,7 +80,7 @@ class StageWalk:
 
     @property
     def has_dark_light(self) -> bool:
-        """Whether a light was found that is hidden or has no intensity."""
+        """Whether a light was found that is hidden or has no intensity or area."""
         return self._lights.has_dark_light or any(map(self._lights.is_known, self._hidden_prims()))
 
     @property
