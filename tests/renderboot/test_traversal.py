@@ -8,7 +8,17 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdRender, UsdShade
 
 from host.renderboot.errors import RenderBootError
 from host.renderboot.scene import world_bounds
-from tests.renderboot.stages import add_card, add_material, add_sphere, bind, new_stage, places, read
+from host.renderboot.stage.lights import LightReader
+from tests.renderboot.stages import (
+    add_camera,
+    add_card,
+    add_material,
+    add_sphere,
+    bind,
+    new_stage,
+    places,
+    read,
+)
 
 
 def test_transforms_multiply_down_the_hierarchy() -> None:
@@ -192,3 +202,27 @@ def test_nothing_to_see_is_an_error() -> None:
     with pytest.raises(RenderBootError) as hidden:
         read(new_stage())
     assert str(empty.value) != str(hidden.value)
+
+
+def test_of_hidden_instances_the_first_of_each_prototype_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For lights and cameras: of ten levels of two instances each, there are thousands."""
+    stage = new_stage()
+    add_sphere(stage, "/World/Ball")
+    stage.CreateClassPrim("/Level0")
+    add_camera(stage, "/Level0/Camera")
+    for level in range(1, 11):
+        stage.CreateClassPrim(f"/Level{level}")
+        for name in "ab":
+            part = UsdGeom.Xform.Define(stage, f"/Level{level}/{name}").GetPrim()
+            part.GetReferences().AddInternalReference(f"/Level{level - 1}")
+            part.SetInstanceable(True)
+    archive = UsdGeom.Xform.Define(stage, "/World/Archive")
+    archive.GetPrim().GetReferences().AddInternalReference("/Level10")
+    archive.MakeInvisible()
+    searched = []
+    is_known = LightReader.is_known
+    monkeypatch.setattr(
+        LightReader, "is_known", lambda self, prim: (searched.append(prim), is_known(self, prim))[1]
+    )
+    assert read(stage)[0].camera.path == "/World/Archive" + "/a" * 10 + "/Camera"
+    assert len(searched) == 1 + 2 * 10 + 1

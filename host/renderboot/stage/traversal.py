@@ -89,8 +89,17 @@ class StageWalk:
         return [prim for prim in self._hidden_prims() if prim.IsA(UsdGeom.Camera)]
 
     def _hidden_prims(self) -> Iterator[Usd.Prim]:
+        """Yield hidden prims and what is below them; of instances with one prototype, below the first."""
+        seen: set[Sdf.Path] = set()
         for hidden in self._hidden:
-            yield from Usd.PrimRange(hidden, Usd.TraverseInstanceProxies())
+            prims = iter(Usd.PrimRange(hidden, Usd.TraverseInstanceProxies()))
+            for prim in prims:
+                if prim.IsInstance():
+                    prototype = prim.GetPrototype().GetPath()
+                    if prototype in seen:
+                        prims.PruneChildren()
+                    seen.add(prototype)
+                yield prim
 
     def visit(
         self,
