@@ -198,12 +198,12 @@ class _Job:
         if self._sender is not None:
             self._sender.send_picture(encoded)
         made_folder = write_encoded(self._png, encoded)
-        # A Disk Render's folder existed when it was submitted; each frame may have a process of its own.
-        if made_folder and (self._report.has_picture or self._arguments.method == "diskRender"):
-            self._report.warn(
-                f"The folder {self._png.parent} was missing, and was made: "
-                "pictures that were written to it before are not there."
-            )
+        made = f"The folder {self._png.parent} was missing, and was made"
+        if made_folder and self._report.has_picture:
+            self._report.warn(f"{made}: pictures that were written to it before are not there.")
+        # The frames before may be of other processes; or this one is the first.
+        elif made_folder and self._arguments.method == "diskRender":
+            self._report.warn(f"{made}.")
         self._report.picture(str(self._png))
 
     def _finished(self) -> int:

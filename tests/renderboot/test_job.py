@@ -150,3 +150,26 @@ def test_a_stop_before_anything_is_rendered_writes_no_picture(tmp_path: Path, me
     assert stopped.run() == EXIT_STOPPED
     assert output.read_bytes() == b"that of an earlier render"
     assert not output.with_suffix(".exr").exists()
+
+
+def test_a_folder_that_is_made_for_the_first_picture_has_lost_none(tmp_path: Path) -> None:
+    """It is named, since other processes may have written to it; only a later one has lost pictures."""
+    stage = new_stage()
+    add_card(stage, "/World/Card")
+    stage.GetRootLayer().Export(str(tmp_path / "scene.usda"))
+    folder = tmp_path / "new"
+    warnings: list[str] = []
+
+    class Report(job.Report):
+        def warn(self, text: str) -> None:
+            warnings.append(text)
+
+    report = Report()
+    for frame in (1, 2):
+        output = folder / f"picture.{frame}.png"
+        arguments = Arguments(stage=tmp_path / "scene.usda", output=output, method="diskRender", samples=1)
+        assert job.run(arguments, PacedRenderer(0.0), report) == 0
+        folder.rename(tmp_path / f"away {frame}")
+    first, second = warnings
+    assert str(folder) in first and "pictures" not in first
+    assert str(folder) in second and "pictures" in second
