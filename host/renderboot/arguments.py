@@ -47,6 +47,9 @@ MAX_FRAMES = 10_000
 """The most frames of one process; a larger range is rejected as a typing mistake."""
 
 _MAX_THREADS = 1024
+"""Blender accepts no more."""
+_MOST_CORES = 1_000_000
+"""KQ_THREADS is set to a machine's cores by programs that do not know how many threads a render may have."""
 _ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath"})
 _PICTURE_SUFFIXES = (".png", ".exr")
 
@@ -220,7 +223,9 @@ def _threads(values: Mapping[str, str], environment: Mapping[str, str]) -> int:
         return asked
     text = environment.get(THREADS_VARIABLE, "")
     if text:
-        return _whole(text, THREADS_VARIABLE, _MAX_THREADS)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = _whole(text, THREADS_VARIABLE, _MOST_CORES)
+    elif hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min(cores, _MAX_THREADS)

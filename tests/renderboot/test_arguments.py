@@ -30,9 +30,11 @@ def test_unknown_keys_are_collected_and_known_unused_ones_are_not() -> None:
 
 
 def test_threads_come_from_the_environment_unless_asked_for() -> None:
-    """KQ_THREADS is the default; -threads overrules it."""
+    """KQ_THREADS is the default, up to 1024; -threads overrules it."""
     assert parse(["-geolib3OpTree", "a.usd"], {"KQ_THREADS": "5"}).threads == 5
     assert parse(["-geolib3OpTree", "a.usd", "-threads", "2"], {"KQ_THREADS": "5"}).threads == 2
+    # Set to the cores of a machine that has more than a render may use.
+    assert parse(["-geolib3OpTree", "a.usd"], {"KQ_THREADS": "2048"}).threads == 1024
     assert parse(["-geolib3OpTree", "a.usd"], {}).threads >= 1
 
 
@@ -52,7 +54,7 @@ def test_threads_come_from_the_environment_unless_asked_for() -> None:
         ("-geolib3OpTree a.usd -renderMethodType fast", {}, "previewRender"),
         ("-geolib3OpTree a.usd", {"KQ_THREADS": "none"}, "KQ_THREADS needs a whole number"),
         ("-geolib3OpTree a.usd", {"KQ_THREADS": "9" * 5000}, "KQ_THREADS needs a whole number"),
-        ("-geolib3OpTree a.usd", {"KQ_THREADS": "999999"}, "KQ_THREADS needs a whole number"),
+        ("-geolib3OpTree a.usd -threads 1025", {}, "-threads needs a whole number"),
     ],
 )
 def test_bad_arguments_are_named(words: str, environment: dict[str, str], part: str) -> None:

@@ -14,8 +14,6 @@ from . import engine
 
 __all__ = ["CyclesPicture", "set_quality"]
 
-_MAX_THREADS = 1024
-"""Blender accepts no more."""
 _BOUNCES = 9
 """As many as mitsuba's paths of ten segments have."""
 _TRANSPARENT_BOUNCES = 64
@@ -32,7 +30,7 @@ def set_quality(scene: Any, threads: int) -> None:
     """
     scene.render.engine = "CYCLES"
     scene.render.threads_mode = "FIXED"
-    scene.render.threads = min(threads, _MAX_THREADS)
+    scene.render.threads = threads
     # Keeps Cycles's own scene from one pass to the next.
     scene.render.use_persistent_data = True
     scene.render.use_compositing = scene.render.use_sequencer = False
