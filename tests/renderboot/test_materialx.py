@@ -133,6 +133,16 @@ def test_a_normal_map_has_its_strength(stage: Usd.Stage, tmp_path: Path) -> None
     assert normal is not None
     read_normal = np.array([1.0, 0.5, 1.0]) * normal.scale[:3] + normal.bias[:3]
     assert read_normal == pytest.approx([0.5, 0.0, 1.0])
+    strength = UsdShade.Shader.Define(stage, "/World/M/Strength")
+    strength.CreateIdAttr("ND_constant_float")
+    strength.CreateInput("value", number).Set(0.25)
+    bump.GetInput("scale").ConnectToSource(strength.CreateOutput("out", number))
+    scaled = read(stage)[0].root.meshes[0].material.normal
+    assert scaled is not None and scaled.scale[:2] == (0.5, 0.5)
+    strength.CreateIdAttr("ND_image_float")
+    strength.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(str(file)))
+    assert places(read(stage)[1]) == ["/World/M/Bump"]
+    bump.GetInput("scale").ClearSources()
     image.CreateIdAttr("ND_noise2d_vector3")
     scene, said = read(stage)
     assert scene.root.meshes[0].material.normal is None

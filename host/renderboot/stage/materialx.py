@@ -219,7 +219,10 @@ class MaterialXReader:
 
     def _scaled(self, node: UsdShade.Shader, image: ImageTexture) -> ImageTexture:
         """Return a normal map's image with the strength that its node gives it."""
-        x, y = numbers_of(value_of(node, "scale", self._time), 2) or (1.0, 1.0)
+        found = self._value(node, "scale", 2)
+        if found is not None and not isinstance(found, tuple):
+            self._warn("A MaterialX input 'scale' that varies is not rendered", str(node.GetPath()))
+        x, y = found if isinstance(found, tuple) else (1.0, 1.0)
         if (x, y) == (1.0, 1.0):
             return image
         return replace(image, scale=(2.0 * x, 2.0 * y, 2.0, 1.0), bias=(-x, -y, -1.0, 0.0))
