@@ -116,6 +116,30 @@ def test_colours_have_their_colour_space(stage: Usd.Stage, tmp_path: Path) -> No
     assert "acescg" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "is_named"),
+    [
+        ("sRGB", 0.214, False),
+        ("srgb_rec709_scene", 0.214, False),
+        ("srgb_p3d65_scene", 0.214, True),
+        ("srgb_ap1_scene", 0.214, True),
+        ("linear", 0.5, False),
+        ("Utility - Linear - sRGB", 0.5, False),
+        ("scene-linear Rec.709-sRGB", 0.5, False),
+        ("lin_ap1", 0.5, True),
+    ],
+)
+def test_a_colour_space_that_is_not_converted_is_named(
+    stage: Usd.Stage, name: str, value: float, is_named: bool
+) -> None:
+    """One of sRGB's curve has that at least."""
+    shader = _material(stage, "standard_surface", base_color=(0.5, 0.5, 0.5))
+    shader.GetInput("base_color").GetAttr().SetColorSpace(name)
+    scene, said = read(stage)
+    assert scene.root.meshes[0].material.diffuse_colour == pytest.approx([value] * 3, abs=0.001)
+    assert (name.lower() in said) == is_named
+
+
 def test_a_normal_map_has_its_strength(stage: Usd.Stage, tmp_path: Path) -> None:
     """Half of the slope; what is no image is named."""
     shader = _material(stage, "standard_surface", base_color=(0.5, 0.5, 0.5))

@@ -26,7 +26,24 @@ _ID = re.compile(
 _ADDRESS: dict[str, Wrap] = {"periodic": "repeat", "clamp": "clamp", "mirror": "mirror", "constant": "black"}
 _MAX_DEPTH = 64
 """Nodes in a row: more are as good as endless."""
-_LINEAR = ("lin_rec709", "lin_rec709_scene", "lin_srgb", "raw", "none", "data", "identity", "unknown")
+_LINEAR = frozenset(
+    (
+        *(
+            "lin_rec709",
+            "lin_rec709_scene",
+            "lin_srgb",
+            "linear",
+            "raw",
+            "none",
+            "data",
+            "identity",
+            "unknown",
+        ),
+        *("utility - linear - srgb", "scene-linear rec.709-srgb"),
+    )
+)
+_OTHER_GAMUTS = ("p3", "ap1")
+"""In names of colour spaces with the curve of sRGB."""
 _BLACK: Colour = (0.0, 0.0, 0.0)
 _Found = ImageTexture | Primvar | tuple[float, ...]
 
@@ -242,11 +259,12 @@ class MaterialXReader:
         name = str(attribute.GetColorSpace() or "").lower()
         if name in ("", "auto"):
             return "auto"
-        if "srgb" in name and "lin" not in name and "p3" not in name:
-            return "srgb"
-        if name not in _LINEAR:
-            self._warn(f"The colour space '{name}' is not converted: taken as linear Rec. 709", prim)
-        return "linear"
+        is_srgb = "srgb" in name and "lin" not in name
+        is_rendered = not any(gamut in name for gamut in _OTHER_GAMUTS) if is_srgb else name in _LINEAR
+        if not is_rendered:
+            taken = "sRGB" if is_srgb else "linear Rec. 709"
+            self._warn(f"The colour space '{name}' is not converted: taken as {taken}", prim)
+        return "srgb" if is_srgb else "linear"
 
     # --- Nodes ---
 
