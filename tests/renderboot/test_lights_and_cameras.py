@@ -174,7 +174,7 @@ def test_a_light_that_fades_in_leaves_the_scene_dark_until_then() -> None:
 
 
 def test_what_is_below_a_camera_moves_with_it() -> None:
-    """A light and a card."""
+    """A light and a card, also as an instance."""
     stage = new_stage()
     camera = add_camera(stage, distance=10.0).GetPath()
     UsdLux.RectLight.Define(stage, camera.AppendChild("Key"))
@@ -182,6 +182,13 @@ def test_what_is_below_a_camera_moves_with_it() -> None:
     root = read(stage)[0].root
     assert [light.transform[2, 3] for light in root.lights] == [10.0]
     assert [mesh.transform[2, 3] for mesh in root.meshes] == [7.0]
+    stage.CreateClassPrim("/Rig")
+    UsdLux.RectLight.Define(stage, "/Rig/Fill")
+    other = add_camera(stage, "/World/Other", distance=5.0).GetPrim()
+    other.GetReferences().AddInternalReference("/Rig")
+    other.SetInstanceable(True)
+    [instances] = read(stage)[0].root.instances
+    assert instances.matrices[:, 2, 3] == [5.0] and len(instances.prototype.lights) == 1
 
 
 def test_a_camera_below_a_hidden_group_is_used() -> None:

@@ -124,6 +124,14 @@ def glow_alone(stage: Usd.Stage) -> None:
     opacity(0.5)(stage)
 
 
+def instance_below_camera(stage: Usd.Stage) -> None:
+    stage.CreateClassPrim("/Rig")
+    UsdLux.RectLight.Define(stage, "/Rig/Key")
+    camera = stage.GetPrimAtPath("/World/Camera")
+    camera.GetReferences().AddInternalReference("/Rig")
+    camera.SetInstanceable(True)
+
+
 def begin_dark(stage: Usd.Stage) -> None:
     stage.RemovePrim("/World/Lamp")
     input_of(stage, "emissiveColor", Sdf.ValueTypeNames.Color3f, (0, 0, 0))
@@ -180,6 +188,10 @@ CASES: dict[str, tuple[Edit, list[Edit]]] = {
     ),
     "a surface of another material": (share_an_unknown_surface, [know_it]),
     "the only light cut away": (glow_alone, [opacity(0.3), opacity(0.6)]),
+    "a camera whose light is an instance": (
+        instance_below_camera,
+        [lambda s: UsdGeom.XformCommonAPI(s.GetPrimAtPath("/World/Camera")).SetTranslate((0, 1, 9))],
+    ),
     "a light that fades in": (begin_dark, [fade_in]),
 }
 

@@ -11,7 +11,7 @@ from pxr import Sdf, Usd, UsdGeom, UsdLux, UsdShade
 from ..scene import Group, Material, every_group, world_bounds
 from .kept import KeptMeshes, Reading
 from .place import Place
-from .traversal import StageWalk
+from .traversal import StageWalk, has_children
 
 
 def with_changed_values(
@@ -40,7 +40,7 @@ def with_changed_values(
         if not prim or prim.IsInstanceProxy() or prim.IsInPrototype():
             return None
         if prim.IsA(UsdGeom.Camera):
-            is_read = not prim.GetAllChildren()
+            is_read = not has_children(prim)
             is_view_same = False
         elif prim.IsA(UsdShade.NodeGraph) or prim.IsA(UsdShade.Shader):
             is_read = _read_materials(walk, stage, group, kept.materials_of(path))
@@ -87,7 +87,7 @@ def _read_places(walk: StageWalk, prim: Usd.Prim, group: Group) -> bool:
 
 def _read_light(walk: StageWalk, prim: Usd.Prim, group: Group) -> bool:
     """Replace the light in the group; returns whether it is all that the prim decides."""
-    if prim.IsA(UsdGeom.Gprim) or prim.GetAllChildren():
+    if prim.IsA(UsdGeom.Gprim) or has_children(prim):
         return False
     places = [number for number, light in enumerate(group.lights) if light.path == str(prim.GetPath())]
     above = _place_above(walk, prim)

@@ -36,6 +36,11 @@ MAX_PRIMS = 4_000_000
 """A mesh with more would take minutes and tens of gigabytes to read."""
 
 
+def has_children(prim: Usd.Prim) -> bool:
+    """Whether anything is below the prim, also as an instance."""
+    return bool(prim.IsInstance() or prim.GetAllChildren())
+
+
 class StageWalk:
     """Builds the neutral groups of one stage at one frame."""
 
@@ -149,14 +154,17 @@ class StageWalk:
             )
         if any(prim.IsA(kind) for kind in _UNSEEN):
             return None
-        if prim.IsA(UsdGeom.Camera):
+        is_camera = prim.IsA(UsdGeom.Camera)
+        if is_camera:
             self.cameras.append(prim)
             # What is below it moves with it: a light, a card.
-            return self.place(prim, above) if prim.GetAllChildren() else None
+            if not has_children(prim):
+                return None
         place = self.place(prim, above)
         if place is None:
             return None
-        mention_not_rendered(prim, self._time, self._diagnostics)
+        if not is_camera:
+            mention_not_rendered(prim, self._time, self._diagnostics)
         if prim.IsInstance() and not self._instances.is_reading_prototype:
             self._instances.add_instance(prim, place, group)
             return None
