@@ -407,3 +407,26 @@ def test_an_edit_that_breaks_the_scene_is_refused_and_the_next_one_mends_it() ->
             live.updated(Update(2, layers={"all": LayerText(broken)}))
     scene, _ = live.updated(update(stage))
     assert equal(scene, read_stage(stage, ARGUMENTS, Diagnostics()))
+
+
+def test_of_an_edit_that_breaks_one_layer_the_others_are_taken() -> None:
+    """They are not sent again; nor is the root, where the first of all edits was broken."""
+    stage = a_stage()
+    live = LiveScene(ARGUMENTS, load_renderer("mitsuba"))
+    base, broken = LayerText(stage.GetRootLayer().ExportToString()), LayerText('#usda 1.0\ndef "', ("lamp",))
+    empty = LayerText("#usda 1.0\n", ("lamp",))
+
+    def lamp(intensity: float) -> LayerText:
+        layer = Sdf.Layer.CreateAnonymous()
+        over = Sdf.CreatePrimInLayer(layer, "/World/Lamp")
+        Sdf.AttributeSpec(over, "inputs:intensity", Sdf.ValueTypeNames.Float).default = intensity
+        return LayerText(layer.ExportToString(), ("base",))
+
+    with pytest.raises(RenderBootError):
+        live.updated(Update(1, root="top", layers={"base": base, "lamp": lamp(7.0), "top": broken}))
+    scene, _ = live.updated(Update(2, layers={"top": empty}))
+    assert [light.radiance[0] for light in scene.root.lights] == [7.0]
+    with pytest.raises(RenderBootError):
+        live.updated(Update(3, layers={"top": broken, "lamp": lamp(70.0)}))
+    scene, _ = live.updated(Update(4, layers={"top": empty}))
+    assert [light.radiance[0] for light in scene.root.lights] == [70.0]

@@ -66,14 +66,16 @@ class LiveStage:
         Raises:
             RenderBootError: a layer is not USD, or the scene does not compose.
         """
+        root = update.root or self._root
+        if root != self._root:
+            self._root, self._stage = root, None
         self._everything, self._prims = self._stage is None, set()
         self._values, self._is_only_values = set(), True
         try:
             self._take(update.layers)
             self._check_files()
-            root = update.root or self._root
-            if root != self._root or self._stage is None:
-                self._open(root)
+            if self._stage is None:
+                self._open()
         except Tf.ErrorException as error:
             raise RenderBootError(f"The changed scene cannot be read as USD: {words(error)}") from error
         for problem in problems(self.stage):
@@ -84,11 +86,17 @@ class LiveStage:
         )
 
     def _take(self, texts: dict[str, LayerText]) -> None:
+        """Take the layers that can be read, which are not sent again; then raise the error of one, if any."""
         contents = []
+        refusal: Tf.ErrorException | None = None
         for key, given in texts.items():
             layer = self._layers.setdefault(key, Sdf.Layer.CreateAnonymous(f"{key}.usda"))
             content = Sdf.Layer.CreateAnonymous(".usda")
-            content.ImportFromString(given.text)
+            try:
+                content.ImportFromString(given.text)
+            except Tf.ErrorException as error:
+                refusal = error
+                continue
             contents.append((layer, content, given))
         # After all layers exist: a layer may have a sublayer later in the update.
         with Sdf.ChangeBlock():
@@ -97,6 +105,8 @@ class LiveStage:
                     self._layers[name].identifier if name in self._layers else name for name in given.beneath
                 ]
                 layer.TransferContent(content)
+        if refusal is not None:
+            raise refusal
 
     def _check_files(self) -> None:
         """Open what the layers refer to, as for any render, where that has changed."""
@@ -109,12 +119,10 @@ class LiveStage:
             opened for layer in list(self._layers.values()) for opened in read_layers(layer.identifier)
         ]
 
-    def _open(self, root: str) -> None:
-        if root not in self._layers:
+    def _open(self) -> None:
+        if self._root not in self._layers:
             raise RenderBootError("The changed scene has no root.")
-        self._root = root
-        self._everything = True
-        self._stage = Usd.Stage.Open(self._layers[root], Usd.Stage.LoadAll)
+        self._stage = Usd.Stage.Open(self._layers[self._root], Usd.Stage.LoadAll)
         self._listener = Tf.Notice.Register(Usd.Notice.ObjectsChanged, self._on_changed, self._stage)
 
     def _on_changed(self, notice: Usd.Notice.ObjectsChanged, _sender: Usd.Stage) -> None:
