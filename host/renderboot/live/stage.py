@@ -130,7 +130,7 @@ class LiveStage:
             self._is_only_values = False
             self._note(path)
             # Prims anywhere may be bound to a material that came, also below another prim.
-            self._everything = self._everything or _holds_materials(self.stage.GetPrimAtPath(path))
+            self._everything = self._everything or _holds_materials(notice.GetStage().GetPrimAtPath(path))
         for path in notice.GetChangedInfoOnlyPaths():
             self._is_only_values = self._is_only_values and path.IsPropertyPath()
             self._values.add(path.GetPrimPath())
