@@ -170,7 +170,7 @@ class PixelServer(QObject):
         try:
             hello = json.loads(content)
             protocol, sequence_id, token = hello["protocol"], hello["sequenceID"], hello["token"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise _Refused("its hello is malformed") from None
         if protocol != PROTOCOL:
             raise _Refused(f"it speaks protocol {protocol}, and this desktop {PROTOCOL}")

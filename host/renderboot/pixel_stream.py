@@ -74,12 +74,12 @@ class Shown:
     @classmethod
     def decoded(cls, content: bytes) -> Shown:
         """Parse the result of `encoded`; raises ValueError, KeyError or TypeError for anything else."""
-        data = json.loads(content)
         try:
+            data = json.loads(content)
             revision, width, height, samples = (
                 int(data[name]) for name in ("revision", "width", "height", "samples")
             )
-        except OverflowError as error:
+        except (OverflowError, RecursionError) as error:
             raise ValueError(str(error)) from error
         shown = cls(revision, str(data["problem"]), width, height, str(data["camera"]), samples)
         if not 0 <= shown.width <= MAX_SIDE or not 0 <= shown.height <= MAX_SIDE:

@@ -158,20 +158,28 @@ def hello(sequence_id: int, token: str, protocol: int = PROTOCOL) -> bytes:
         lambda _token: encoded(Message.HELLO, b"{"),
         lambda _token: encoded(Message.HELLO, b"[1]"),
         lambda _token: encoded(Message.HELLO, b" " * 5000),
+        lambda _token: encoded(Message.HELLO, b"[" * 4000),
         lambda _token: encoded(Message.PICTURE, b"\x89PNG"),
         lambda token: hello(3, token) + encoded(Message.PICTURE, b"no picture"),
         lambda token: hello(3, token) + HEADER.pack(Message.PICTURE, MAX_MESSAGE_BYTES + 1),
+        lambda token: hello(3, token) + encoded(Message.SHOWN, b"[" * 200_000),
     ],
-    ids=["token", "other render", "protocol", "no JSON", "no object", "long", "no hello", "damaged", "huge"],
+    ids=[
+        *("token", "other render", "protocol", "no JSON", "no object", "long", "deep", "no hello", "damaged"),
+        *("huge", "deep later"),
+    ],
 )
-def test_a_connection_that_may_not_send_is_closed(server: PixelServer, qtbot: QtBot, begin: object) -> None:
-    """A wrong hello, a damaged picture, an impossible length: closed, and the next one is served."""
+def test_a_connection_that_may_not_send_is_closed(
+    server: PixelServer, qtbot: QtBot, caplog: pytest.LogCaptureFixture, begin: object
+) -> None:
+    """A wrong hello, a damaged picture, an impossible length: closed, logged, and the next one is served."""
     pictures: list[object] = []
     server.picture_received.connect(lambda *arguments: pictures.append(arguments))
     token = server.admit(3)
     with connect(server) as connection:
         connection.sendall(begin(token))  # type: ignore[operator]
         assert _closed(connection)
+    assert [each.levelname for each in caplog.records if each.name == "Katana.Render"] == ["WARNING"]
     with connect(server) as connection, qtbot.waitSignal(server.picture_received):
         connection.sendall(hello(3, token) + encoded(Message.PICTURE, red(8, 8)))
     assert len(pictures) == 1
