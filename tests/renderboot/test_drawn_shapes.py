@@ -202,7 +202,7 @@ def test_normals_make_ribbons() -> None:
 
 
 def test_normals_of_curves_may_be_a_primvar_or_one_for_all() -> None:
-    """Each makes ribbons; some that do not fit make tubes, which is named."""
+    """Each makes ribbons; some that do not fit make tubes, or those of the attribute, which is named."""
     stage = new_stage()
     curves = _curves(stage, [(-2, 0, 0), (2, 0, 0)], type="linear")
     curves.CreateNormalsAttr([(0, 0, 1)])
@@ -213,6 +213,9 @@ def test_normals_of_curves_may_be_a_primvar_or_one_for_all() -> None:
     primvar.Set([(0, 1, 0)])
     primvar.SetIndices([0, 0])
     assert np.ptp(_positions(stage), axis=0) == pytest.approx([4, 0, 0.4], abs=1e-6)
+    primvar.SetIndices([0, 1])
+    assert places(read(stage)[1]) == ["/World/Curves"]
+    assert np.ptp(_positions(stage), axis=0) == pytest.approx([4, 0.4, 0], abs=1e-6)
     primvar.BlockIndices()
     primvar.Set([(0, 1, 0)] * 3)
     assert places(read(stage)[1]) == ["/World/Curves"]
@@ -220,7 +223,7 @@ def test_normals_of_curves_may_be_a_primvar_or_one_for_all() -> None:
 
 
 def test_widths_may_be_indexed() -> None:
-    """Four points of two sizes."""
+    """Four points of two sizes; an index out of range is named, and the attribute is used."""
     stage = new_stage()
     points = UsdGeom.Points.Define(stage, "/World/Dust")
     points.CreatePointsAttr([(0, 0, 0), (2, 0, 0), (4, 0, 0), (6, 0, 0)])
@@ -231,6 +234,11 @@ def test_widths_may_be_indexed() -> None:
     primvar.SetIndices([0, 1, 1, 0])
     each = _positions(stage).reshape(4, -1, 3)
     assert np.ptp(each[..., 1], axis=1) == pytest.approx([0.2, 0.6, 0.6, 0.2])
+    primvar.SetIndices([0, 1, 2, 0])
+    points.CreateWidthsAttr([0.4] * 4)
+    each = _positions(stage).reshape(4, -1, 3)
+    assert np.ptp(each[..., 1], axis=1) == pytest.approx([0.4] * 4)
+    assert places(read(stage)[1]) == ["/World/Dust"]
 
 
 def test_periodic_curves_close() -> None:

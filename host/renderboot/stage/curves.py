@@ -121,13 +121,23 @@ class CurveReader:
         return np.abs(np.nan_to_num(array))
 
     def _width_values(self, prim: Usd.Prim) -> Values | None:
-        primvar = self._primvars.values(prim, "widths", 1)
+        primvar = self._listed_primvar(prim, "widths", 1)
         if primvar is not None:
-            return _listed(primvar)
+            return primvar
         attribute = prim.GetAttribute("widths")
         array = np.asarray(get(attribute, self._time, []), np.float32)
         interpolation = str(attribute.GetMetadata("interpolation") or "vertex") if attribute else "vertex"
         return Values("widths", array, None, interpolation, 1) if len(array) else None
+
+    def _listed_primvar(self, prim: Usd.Prim, name: str, width: int) -> Values | None:
+        """Return a primvar without indices; None, with a warning, where one of them is out of range."""
+        values = self._primvars.values(prim, name, width)
+        listed = _listed(values) if values else None
+        if values and listed is None:
+            self._diagnostics.warn(
+                f"The primvar '{name}' has an index out of range and is ignored", str(prim.GetPath())
+            )
+        return listed
 
     # --- Patches ---
 
@@ -192,8 +202,7 @@ class CurveReader:
 
     def _facing(self, prim: Usd.Prim, counts: Ints) -> Matrix | None:
         """Return the normal of each control point; None where there are none, or they do not fit."""
-        values = self._primvars.values(prim, "normals", 3)
-        listed = _listed(values) if values else None
+        listed = self._listed_primvar(prim, "normals", 3)
         authored = get(UsdGeom.Curves(prim).GetNormalsAttr(), self._time, [])
         normals = np.asarray(listed.array if listed else authored, np.float64)
         if not len(normals):
