@@ -48,7 +48,7 @@ MAX_FRAMES = 10_000
 
 _MAX_THREADS = 1024
 """Blender accepts no more."""
-_MOST_CORES = 1_000_000
+_MAX_CORES = 1_000_000
 """KQ_THREADS is set to a machine's cores by programs that do not know how many threads a render may have."""
 _ACCEPTED_UNUSED = frozenset({"katanaRoot", "pluginDsoPath"})
 _PICTURE_SUFFIXES = (".png", ".exr")
@@ -223,7 +223,7 @@ def _threads(values: Mapping[str, str], environment: Mapping[str, str]) -> int:
         return asked
     text = environment.get(THREADS_VARIABLE, "")
     if text:
-        cores = _whole(text, THREADS_VARIABLE, _MOST_CORES)
+        cores = _whole(text, THREADS_VARIABLE, _MAX_CORES)
     elif hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
