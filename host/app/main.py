@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     from .interactive import run as run_window
 
-    return run_window(scene if scene.exists() or options.scene else None, options.node, options.frame)
+    return run_window(scene if options.scene or scene.exists() else None, options.node, options.frame)
 
 
 def _set_up_environment() -> None:

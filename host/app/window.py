@@ -365,11 +365,10 @@ class DesktopWindow(KatanaWindow):
             self.documents.open(files[0])
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if not self._may_close():
-            event.ignore()
-            return
-        self.keep_layout()
-        event.accept()
+        event.ignore()  # what fails unexpectedly must not close a window whose project is not saved
+        if self._may_close():
+            event.accept()
+            self.keep_layout()
 
     def _may_close(self) -> bool:
         self._closing.stop()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtGui import QImage
 
-from host.app.batch import parse_frames
+from host.app.batch import parse_frames, run_script
 from host.nodes import project as projects
 from tests.host.conftest import DATA, SMALL
 
@@ -100,3 +100,8 @@ def test_a_script_that_exits_with_a_text_shows_it(tmp_path: Path) -> None:
     script.write_text("import sys\nsys.exit('there is no such shot')\n")
     done = run(DATA / "resources", "--script", script)
     assert (done.returncode, done.stderr) == (1, "there is no such shot\n")
+
+
+def test_a_script_that_may_not_be_looked_for_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Too long a name is like a folder that may not be entered: no traceback."""
+    assert run_script(Path("a" * 300), []) == 2 and "a" * 300 in capsys.readouterr().err

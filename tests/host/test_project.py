@@ -85,11 +85,13 @@ def test_a_link_stays_one_and_a_file_keeps_its_permissions(tmp_path: Path) -> No
 
 
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    """A folder that is not there, and a file in place of one: a message each, and no half-written file."""
+    """No such folder, too long a name, a folder of that name: a message each, and no half-written file."""
     with pytest.raises(ProjectError, match=rf"\bgone\b.*{os.strerror(errno.ENOENT)}"):
         projects.save(example(), tmp_path / "gone" / "shot.kqproject")
     blocked = tmp_path / "shot.kqproject"
     blocked.mkdir()
+    with pytest.raises(ProjectError, match="a" * 300):
+        projects.save(example(), tmp_path / ("a" * 300))
     with pytest.raises(ProjectError, match=os.strerror(errno.EISDIR)):
         projects.save(example(), blocked)
     assert [path.name for path in tmp_path.iterdir()] == ["shot.kqproject"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QSize, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
@@ -426,7 +426,32 @@ def test_a_file_that_may_not_be_looked_for_is_an_error(make_desktop: MakeDesktop
     failed: list[str] = []
     documents.failed.connect(failed.append)
     assert not documents.open(tmp_path / ("a" * 300))
-    assert "File name too long" in failed[0]
+    assert not documents.save_to(tmp_path / ("b" * 300))
+    assert "File name too long" in failed[0] and "b" * 300 in failed[1]
+
+
+def test_a_save_that_fails_as_the_window_closes_keeps_it_open(
+    make_desktop: MakeDesktop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The changes are still there; also where the error is one that is not foreseen."""
+    window = make_desktop().window
+    active_scene().graph.create(node_type("Light"))
+    window.documents._asks = True
+    monkeypatch.setattr(QMessageBox, "question", lambda *_arguments: QMessageBox.StandardButton.Save)
+    typed = ["a" * 300]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_arguments: (str(tmp_path / typed[0]), ""))
+    assert not window.close() and "a" * 300 in window.error
+
+    def fail() -> bool:
+        raise RuntimeError("unexpected")
+
+    event = QCloseEvent()
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(window.documents, "confirm_discard", fail)
+        window.closeEvent(event)
+    assert not event.isAccepted()
+    typed[0] = "saved"
+    assert window.close()
 
 
 def test_save_as_asks_before_it_replaces_a_file_whose_suffix_was_not_typed(
