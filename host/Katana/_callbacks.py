@@ -80,7 +80,7 @@ class CallbacksManager:
                 continue
             try:
                 handler(objectHash=callbackObjectHash, **arguments)
-            except Exception as error:  # noqa: BLE001  one plug-in's handler must not keep the next from its turn
+            except (Exception, SystemExit) as error:  # noqa: BLE001  one plug-in's handler must not keep the next from its turn
                 _log.error(
                     "The handler %s of %s failed: %s: %s",
                     getattr(handler, "__qualname__", handler),

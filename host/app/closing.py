@@ -41,7 +41,7 @@ def jobs_under_way() -> UnderWay:
     for farm in FarmPluginManager.GetFarmPluginNames():
         try:
             jobs = FarmPluginManager.GetJobs([], farm)
-        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; the window must still close
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in may raise anything; the window must still close
             _log.debug("The jobs of %s are not known: %s", farm, error)
             continue
         jobs = [job for job in jobs if job.state in (Job.State.kWaiting, Job.State.kRunning)]

@@ -174,7 +174,7 @@ class RenderSession(QObject):
             return True
         try:
             FarmPluginManager.StopJob(render.job_id, render.farm)
-        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; the other renders are still to cancel
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in may raise anything; the other renders are still to cancel
             _log.error("%s could not stop the render of %s: %s", render.farm, render.node, error)
             return False
         return True
@@ -340,7 +340,7 @@ class RenderSession(QObject):
         try:
             phase = PHASES[FarmPluginManager.GetJobState(render.job_id, render.farm)]
             log_file = FarmPluginManager.GetRenderLogFilename(render.job_id, render.farm)
-        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; a removed job is nothing to follow
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in may raise anything; a removed job is nothing to follow
             if not render.ended:
                 self._end(render, Phase.FAILED)
                 render.reason = f"{render.farm} no longer knows of it: {error}"

@@ -171,7 +171,7 @@ def _refusals(submission: Submission) -> Iterator[None]:
         raise SubmissionError(
             f"{submission.node} was not submitted to {submission.farm}: {error.strerror or error}{where}."
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # A farm plug-in may raise anything; the artist sees the message, the debug log has the traceback.
         _log.debug("Submission failed:", exc_info=True)
         raise SubmissionError(
@@ -290,6 +290,8 @@ def _arguments(
     return arguments
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception | SystemExit) -> str:
+    if isinstance(error, SystemExit):
+        return f"it tried to end the program ({error})."
     text = " ".join(str(error).split()) or type(error).__name__
     return text if text.endswith((".", "!", "?")) else text + "."

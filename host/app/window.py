@@ -144,7 +144,7 @@ class DesktopWindow(KatanaWindow):
             return dock
         try:
             tab = Tabs.CreateTab(name, self)
-        except Exception as error:  # noqa: BLE001  one plug-in's tab that fails must not keep the window from opening
+        except (Exception, SystemExit) as error:  # noqa: BLE001  one plug-in's tab that fails must not keep the window from opening
             message = f"The tab {name} does not open: {type(error).__name__}: {error}"
             _log.error("%s", message, exc_info=True)
             self.show_error(message)

@@ -94,14 +94,14 @@ def stop_all_jobs(renders: RenderSession) -> None:
         try:
             jobs = FarmPluginManager.GetJobs(None, farm)
             unfinished = [job.jobId for job in jobs if job.state in _UNFINISHED]
-        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; the other farms are still to ask
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plug-in may raise anything; the other farms are still to ask
             problems.append(f"{farm}: {error}")
             continue
         for job_id in unfinished:
             try:
                 FarmPluginManager.StopJob(job_id, farm)
                 stopped += 1
-            except Exception as error:  # noqa: BLE001  likewise: a job may have ended meanwhile
+            except (Exception, SystemExit) as error:  # noqa: BLE001  likewise: a job may have ended meanwhile
                 problems.append(f"{farm}, job {job_id}: {error}")
     for problem in problems:
         _log.error("Stop All Jobs: %s", problem)

@@ -33,7 +33,7 @@ class Worker:
         while (work := self._work.get()) is not None:
             try:
                 work()
-            except Exception as error:  # noqa: BLE001  one failure must not end all that comes after it
+            except (Exception, SystemExit) as error:  # noqa: BLE001  one failure must not end all that comes after it
                 # As the desktop closes, Qt may have deleted the object that `work` emits a signal of.
                 level = logging.DEBUG if self._closed else logging.ERROR
                 _log.log(

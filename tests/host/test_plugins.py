@@ -132,6 +132,29 @@ def test_events_reach_their_handlers_in_order_and_from_any_thread() -> None:
     assert len(seen) == 2
 
 
+def test_a_handler_that_exits_ends_neither_the_desktop_nor_the_next_handler(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In a slot of Qt, SystemExit ends the program: events, callbacks and calls of plug-ins."""
+    seen: list[str] = []
+
+    def exits(*_arguments: object, **_named: object) -> None:
+        sys.exit(3)
+
+    def on_event(*_arguments: object, **_named: object) -> None:
+        seen.append("seen")
+
+    for handler in (exits, on_event):
+        EventModule.RegisterEventHandler(handler, "job")
+        EventModule.RegisterCollapsedHandler(handler, "job")
+        Callbacks.addCallback(Callbacks.Type.onNewScene, handler)
+    EventModule.QueueEvent("job", 1)
+    EventModule.ProcessAllEvents()
+    _callbacks.ExecuteCallbacksForType(Callbacks.Type.onNewScene)
+    assert Plugins.NoExceptionProxy(exits)() is None
+    assert seen == ["seen"] * 3 and caplog.text.count("SystemExit: 3") >= 4
+
+
 def test_events_survive_a_handler_that_processes_events_and_ends_another() -> None:
     """The events after it are handled; those of a higher priority come first, each priority in its order."""
     seen: list[str] = []

@@ -118,6 +118,7 @@ def test_the_monitor_announces_the_picture(make_desktop: MakeDesktop, qtbot: QtB
         ("missing file", "Node UsdIn cannot find its USD file"),
         ("empty", "The scene at node Render is empty: there is no geometry in it to render."),
         ("refused", "Local Farm did not take the render of Render: the farm is full."),
+        ("exits", "Local Farm did not take the render of Render: it tried to end the program (3)."),
         ("unwritable", "Render was not submitted to Local Farm: No such file or directory"),
         ("camera", "Node RenderSettings names the camera /no/camera, which is not in the scene."),
     ],
@@ -145,6 +146,10 @@ def test_what_stops_a_render_is_shown_in_the_monitor(
             graph.node("UsdIn").set_value("file", str(bare))
         case "refused":
             monkeypatch.setenv("LOCAL_FARM_REFUSES", "the farm is full")
+        case "exits":
+            monkeypatch.setattr(
+                FarmPluginManager._farms["Local Farm"], "createTemporaryDirectory", lambda _about: sys.exit(3)
+            )
         case "unwritable":
             monkeypatch.setenv("LOCAL_FARM_ROOT", str(tmp_path / "no such folder"))
         case "camera":

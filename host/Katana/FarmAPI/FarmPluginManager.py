@@ -70,7 +70,7 @@ def LoadFarmPlugins() -> None:
             continue
         try:
             _farms[plugin.name] = plugin.data()
-        except Exception as error:  # noqa: BLE001  one plug-in that fails must leave the others
+        except (Exception, SystemExit) as error:  # noqa: BLE001  one plug-in that fails must leave the others
             _log.error(
                 "The farm plug-in %s of %s could not be made: %s: %s",
                 plugin.name,

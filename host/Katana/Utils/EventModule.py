@@ -155,7 +155,7 @@ def ProcessAllEvents() -> None:
 def _call(handler: _Handler, *arguments: Any, **keywords: Any) -> None:
     try:
         handler(*arguments, **keywords)
-    except Exception as error:  # noqa: BLE001  one plug-in's handler must not keep the next from its event
+    except (Exception, SystemExit) as error:  # noqa: BLE001  one plug-in's handler must not keep the next from its event
         _log.error(
             "The event handler %s failed: %s: %s",
             getattr(handler, "__qualname__", handler),

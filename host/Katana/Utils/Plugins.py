@@ -33,7 +33,7 @@ class NoExceptionProxy:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return self._data(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  shielding the caller from the plug-in is what this is for
+        except (Exception, SystemExit) as error:  # noqa: BLE001  shielding the caller from the plug-in is what this is for
             _log.error(
                 "The plug-in %r failed: %s: %s", self._data, type(error).__name__, error, exc_info=True
             )

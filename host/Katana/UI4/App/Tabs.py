@@ -182,7 +182,7 @@ def GetSettings(widget: QWidget) -> dict[str, Any]:
     try:
         settings = widget.getSettings() if hasattr(widget, "getSettings") else {}
         return dict(settings or {})
-    except Exception as error:  # noqa: BLE001  one tab that fails must not lose the settings of all
+    except (Exception, SystemExit) as error:  # noqa: BLE001  one tab that fails must not lose the settings of all
         _log.error("The tab %s gave no settings: %s: %s", GetTabTypeName(widget), type(error).__name__, error)
         return {}
 
@@ -192,7 +192,7 @@ def ApplySettings(widget: QWidget, settings: dict[str, Any]) -> None:
     try:
         if hasattr(widget, "applySettings"):
             widget.applySettings(settings)
-    except Exception as error:  # noqa: BLE001  a tab that chokes on old settings must still open
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a tab that chokes on old settings must still open
         _log.error(
             "The tab %s refused its settings: %s: %s", GetTabTypeName(widget), type(error).__name__, error
         )

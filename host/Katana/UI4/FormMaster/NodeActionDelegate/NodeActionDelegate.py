@@ -39,5 +39,5 @@ def UpdateWrenchMenuWithDelegates(menu: QMenu, node: Node, hints: dict[str, Any]
 def _guard(delegate: BaseNodeActionDelegate, method: str, *arguments: Any) -> None:
     try:
         getattr(delegate, method)(*arguments)
-    except Exception as error:  # noqa: BLE001  one plug-in's items must not cost the artist the whole menu
+    except (Exception, SystemExit) as error:  # noqa: BLE001  one plug-in's items must not cost the artist the whole menu
         _log.error("%s.%s failed: %s: %s", type(delegate).__name__, method, type(error).__name__, error)
