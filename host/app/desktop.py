@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import runpy
 import time
 from pathlib import Path
@@ -166,11 +167,13 @@ class Desktop(QObject):
                     Plugins.LoadModule(file)
         for folder in KatanaResources.GetSearchPaths("Startup"):
             script = Path(folder) / "init.py"
-            if script.is_file():
+            if os.path.isfile(script):  # noqa: PTH113  # pathlib's raises where the folder may not be entered
                 self._run_startup(script)
 
     def _run_startup(self, script: Path) -> None:
         try:
             runpy.run_path(str(script), run_name="__main__")
         except (Exception, SystemExit) as error:  # noqa: BLE001  a script that fails must leave the desktop whole
+            if isinstance(error, SystemExit) and error.code in (None, 0):
+                return
             _log.error("The start-up script %s failed: %s: %s", script, type(error).__name__, error)

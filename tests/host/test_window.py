@@ -483,11 +483,21 @@ def test_a_message_that_cannot_be_formatted_fails_no_caller(
 def test_a_startup_script_that_exits_ends_only_itself(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    """The window opens, and Messages has the reason."""
-    (tmp_path / "Startup").mkdir()
-    (tmp_path / "Startup" / "init.py").write_text("import sys; sys.exit(3)\n")
-    desktop = make_desktop(tmp_path)
-    qtbot.waitUntil(lambda: any("init.py failed" in text for _l, text, _t in desktop.log.messages))
+    """Messages has the reason, if it is a failure; a script that may not be looked for is left out."""
+    for name, code in (("good", "sys.exit()"), ("bad", "sys.exit(3)"), ("secret", "")):
+        (tmp_path / name / "Startup").mkdir(parents=True)
+        (tmp_path / name / "Startup" / "init.py").write_text(f"import sys; {code}\n")
+    if sys.platform != "win32":
+        secret = tmp_path / "secret" / "Startup" / "init.py"
+        secret.unlink()
+        secret.symlink_to("a" * 300)
+    desktop = make_desktop(tmp_path / "good", tmp_path / "secret", tmp_path / "bad")
+
+    def failed() -> list[str]:
+        return [text for _level, text, _time in desktop.log.messages if "init.py failed" in text]
+
+    qtbot.waitUntil(lambda: bool(failed()))
+    assert len(failed()) == 1 and "bad" in failed()[0]
 
 
 def test_recent_files_of_one_name_have_their_folders(make_desktop: MakeDesktop, tmp_path: Path) -> None:
