@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -168,9 +167,10 @@ def _relative(value: object, folder: Path | None) -> object:
     if folder is None or not isinstance(value, str) or not value:
         return value
     try:
-        return Path(value).relative_to(folder).as_posix()
+        relative = Path(value).relative_to(folder).as_posix()
     except ValueError:
         return value
+    return f"./{relative}" if relative.startswith("~") else relative  # `~name` is a user's home folder
 
 
 def _absolute(value: object, folder: Path | None) -> object:
@@ -179,7 +179,7 @@ def _absolute(value: object, folder: Path | None) -> object:
         return value
     path = value.strip()
     is_whole = PurePosixPath(path).is_absolute() or bool(PureWindowsPath(path).drive)
-    if not path or is_whole or re.match(r"~([/\\]|$)", path):
+    if not path or is_whole or path.startswith("~"):
         return value
     return str(folder / value)
 

@@ -49,16 +49,25 @@ def test_files_beside_the_project_move_with_it(tmp_path: Path) -> None:
     usd_in, material = project.graph.node("UsdIn"), project.graph.node("Material")
     usd_in.set_value("file", str(tmp_path / "a" / "set.usda"))
     material.set_value("texture", "/elsewhere/wood.png")
+    project.graph.node("Render").set_value("output", str(tmp_path / "a" / "~backup" / "a.exr"))
     projects.save(project, tmp_path / "a" / "shot.kqproject")
     (tmp_path / "a").rename(tmp_path / "b")
     graph = projects.load(tmp_path / "b" / "shot.kqproject").graph
     assert graph.node("UsdIn").value("file") == str(tmp_path / "b" / "set.usda")
     assert graph.node("Material").value("texture") == "/elsewhere/wood.png"
+    assert graph.node("Render").value("output") == str(tmp_path / "b" / "~backup" / "a.exr")
 
 
 @pytest.mark.parametrize(
     "path",
-    ["~/renders/a.####.exr", "C:\\show\\a.exr", "C:/show/a.exr", "\\\\server\\show\\a.exr", " /show/a.exr"],
+    [
+        "~/renders/a.####.exr",
+        "~bob/a.exr",
+        "C:\\show\\a.exr",
+        "C:/show/a.exr",
+        "\\\\server\\show\\a.exr",
+        " /show/a.exr",
+    ],
 )
 def test_paths_of_home_and_of_another_system_come_back(tmp_path: Path, path: str) -> None:
     """They are not below the project's folder, and are saved as they were."""
