@@ -6,6 +6,7 @@ The same document, as a dictionary, is sent to the cook process.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import secrets
@@ -16,12 +17,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from .errors import ProjectError, SceneError
-from .frames import frame_number
+from .frames import MAX_FRAME, frame_text
 from .graph import Graph
 from .parameters import Kind, stored
 from .types import node_type
 from .variables import Variable, resolve, values_of
 
+_log = logging.getLogger("Katana.File")
 SUFFIX = ".kqproject"
 FORMAT = "katana-queue-project"
 VERSION = 1
@@ -107,9 +109,9 @@ def from_document(document: object, folder: Path | None = None) -> Project:
             f"it has version {document.get('version')!r}, and this desktop reads version {VERSION}."
         )
     try:
-        first, last = (frame_number(value) for value in document["range"])
+        first, last = (_frame(value) for value in document["range"])
         variables = _variables(document.get("variables", ()))
-        project = Project(Graph(), frame_number(document["frame"]), first, last, variables)
+        project = Project(Graph(), _frame(document["frame"]), first, last, variables)
         entries = list(document["nodes"])
         for entry in entries:
             _add_node(project.graph, entry, folder)
@@ -124,11 +126,22 @@ def from_document(document: object, folder: Path | None = None) -> Project:
 
 
 def _finite(value: Any) -> float:
-    """Return a coordinate as a float; raises ValueError where it is infinite or NaN."""
+    """Return `value` as a float; raises ValueError where it is infinite or NaN."""
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{number} is no position")
+        raise ValueError(f"{number} is not a finite number")
     return number
+
+
+def _frame(value: Any) -> float:
+    """Return `value` as a frame: the timeline's limit where it is beyond; raises ValueError as `_finite`."""
+    number = _finite(value)
+    frame = min(max(number, -MAX_FRAME), MAX_FRAME)
+    if frame != number:
+        _log.warning(
+            "Frame %s of the project is beyond the timeline: it is %s now.", number, frame_text(frame)
+        )
+    return frame
 
 
 def _add_node(graph: Graph, entry: dict[str, Any], folder: Path | None) -> None:

@@ -139,7 +139,7 @@ def GetCurrentTime() -> float:
 
 
 def SetCurrentTime(newTime: float, final: bool = True) -> None:
-    """Set the current frame."""
+    """Set the current frame; raises ValueError where it is beyond ±1,000,000."""
     del final
     active_scene().set_frame(float(newTime))
 
@@ -150,7 +150,7 @@ def GetInTime() -> float:
 
 
 def SetInTime(inTime: float, final: bool = True) -> None:
-    """Set the project's first frame."""
+    """Set the project's first frame; raises ValueError where it is beyond ±1,000,000."""
     del final
     active_scene().set_range(float(inTime), active_scene().project.last_frame)
 
@@ -161,7 +161,7 @@ def GetOutTime() -> float:
 
 
 def SetOutTime(outTime: float, final: bool = True) -> None:
-    """Set the project's last frame."""
+    """Set the project's last frame; raises ValueError where it is beyond ±1,000,000."""
     del final
     active_scene().set_range(active_scene().project.first_frame, float(outTime))
 
