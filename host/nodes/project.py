@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -241,7 +242,9 @@ def write_document(document: dict[str, Any], file: Path) -> None:
         draft.replace(file)
     except OSError as error:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the error that is raised is the first
+                temporary.chmod(0o600)  # Windows deletes no read-only file
+                temporary.unlink(missing_ok=True)
         raise ProjectError(f"The project cannot be written to {file}: {error.strerror}.") from error
 
 

@@ -106,6 +106,32 @@ def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["shot.kqproject"]
 
 
+def test_a_read_only_project_on_windows_is_an_error_and_leaves_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows neither replaces nor deletes a read-only file: its refusals are imitated here."""
+    file = tmp_path / "shot.kqproject"
+    projects.save(example(), file)
+    file.chmod(0o444)
+    unlink = Path.unlink
+
+    def refused(path: Path, *_arguments: object, **_named: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def unlinked(path: Path, missing_ok: bool = False) -> None:
+        if not path.stat().st_mode & stat.S_IWRITE:
+            refused(path)
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refused)
+        patched.setattr(Path, "unlink", unlinked)
+        with pytest.raises(ProjectError, match=os.strerror(errno.EACCES)):
+            projects.save(example(), file)
+    assert [path.name for path in tmp_path.iterdir()] == ["shot.kqproject"]
+    file.chmod(0o644)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions are of another kind there")
 def test_a_project_is_as_readable_as_other_files(tmp_path: Path) -> None:
     """Not only its owner can read it, if that is the artist's habit."""
