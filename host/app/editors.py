@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +27,7 @@ from ..nodes.parameters import Kind, ParameterSpec, Value, Vector3
 from . import style
 
 _PATH_CHARACTERS = 24
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _LIMIT = 1e15
 """Range of the field. A number beyond the parameter's own limits is refused with a message when set."""
 
@@ -229,7 +231,8 @@ class NumberBox(QDoubleSpinBox):
     """A spin box without trailing zeros. Arrows stay within the parameter's limits; typed numbers may not.
 
     The step is the parameter's; where it has none, the step adapts to the size of the number. Numbers have
-    a decimal point in every locale, as in files and expressions; a comma that is typed becomes one.
+    a decimal point in every locale, as in files and expressions; a comma that is typed becomes one. Where
+    the text is no number, as with two separators, Enter restores the number of before.
     """
 
     def __init__(self, spec: ParameterSpec, decimals: int = 6, parent: QWidget | None = None) -> None:
@@ -253,7 +256,19 @@ class NumberBox(QDoubleSpinBox):
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         if self.decimals():
             text = text.replace(",", ".")  # Qt would take it for a separator of thousands: 1,5 would be 15
-        return super().validate(text, position)
+        elif "," in text and not _THOUSANDS.fullmatch(text.strip()):
+            return QValidator.State.Intermediate, text, position
+        state, text, position = super().validate(text, position)
+        if state == QValidator.State.Invalid:  # Qt would drop the last key: the rest is another number
+            state = QValidator.State.Intermediate
+        return state, text, position
+
+    def fixup(self, text: str) -> str:
+        """Return a number without the decimals that are too many; Qt's own would turn 1,5 into 15."""
+        try:
+            return self.textFromValue(float(text)) if self.decimals() else text
+        except ValueError:
+            return text
 
     def stepBy(self, steps: int) -> None:
         before = self.value()

@@ -53,6 +53,32 @@ def test_a_comma_is_a_decimal_point(locale: QLocale, qtbot: QtBot, typed: str, n
     assert edited.args == [number]
 
 
+@pytest.mark.parametrize(
+    ("kind", "typed", "number"),
+    [
+        (Kind.NUMBER, "1,234.5", 7),
+        (Kind.NUMBER, "1.234,5", 7),
+        (Kind.NUMBER, "1e3", 1000),
+        (Kind.NUMBER, "0.333333333", 0.333333),
+        (Kind.INTEGER, "1,5", 7),
+        (Kind.INTEGER, "1.5", 7),
+        (Kind.INTEGER, "1.234,5", 7),
+    ],
+)
+def test_no_other_number_is_made_of_one_that_cannot_be_read(
+    locale: QLocale, qtbot: QtBot, kind: Kind, typed: str, number: float
+) -> None:
+    """No key is dropped as it is typed; Enter makes it the number of before, or the one that was typed."""
+    editor = editor_for(ParameterSpec("size", kind, 0, "Size"))
+    qtbot.addWidget(editor)
+    assert isinstance(editor, NumberEditor)
+    editor.show_value(7)
+    editor.box.selectAll()
+    qtbot.keyClicks(editor.box, typed)
+    qtbot.keyClick(editor.box, Qt.Key.Key_Return)
+    assert editor.box.value() == number
+
+
 def test_a_comma_in_a_whole_number_separates_thousands(locale: QLocale, qtbot: QtBot) -> None:
     """It has no decimals."""
     editor = editor_for(ParameterSpec("width", Kind.INTEGER, 0, "Width"))
