@@ -156,7 +156,7 @@ def test_a_handler_that_exits_ends_neither_the_desktop_nor_the_next_handler(
 
 
 def test_events_survive_a_handler_that_processes_events_and_ends_another() -> None:
-    """The events after it are handled; those of a higher priority come first, each priority in its order."""
+    """The events after it are handled; those of a higher priority come first, each priority in its order; none has no priority."""
     seen: list[str] = []
 
     class Listener:
@@ -177,6 +177,8 @@ def test_events_survive_a_handler_that_processes_events_and_ends_another() -> No
     EventModule.RegisterEventHandler(listeners[0].on_event)
     for event_type, priority in (("last", 0), ("first", 2), ("second", 1), ("third", 1)):
         EventModule.QueueEvent(event_type, None, priority)
+    with pytest.raises(TypeError):
+        EventModule.QueueEvent("bad", None, None)  # type: ignore[arg-type]
     EventModule.ProcessAllEvents()
     assert seen == ["first", "nested", "second", "third", "last"]
 
