@@ -57,6 +57,8 @@ class Autosave(QObject):
         started = round(psutil.Process().create_time() * 100)
         self._file = self._folder / f"{os.getpid()}-{started}{projects.SUFFIX}"
         self._written: dict[str, Any] | None = None
+        self._replaces: Path | None = None
+        """An earlier copy with these changes, until they have been written or discarded."""
         self._problem = ""
         """The latest error on the thread; empty where the latest work succeeded."""
         self._worker = Worker("autosave")
@@ -75,6 +77,7 @@ class Autosave(QObject):
         scene = active_scene()
         if not scene.dirty or not scene.graph.nodes:
             return
+        replaces = self._replaces = replaces or self._replaces
         document = to_document(scene.project)
         if document == self._written:
             return
@@ -101,13 +104,19 @@ class Autosave(QObject):
         if keeps_copy:
             self.save()
         else:
-            self.discard(self._file)
+            self._discard_own()
         self._worker.close(_JOIN_S)
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change in (SceneChange.FILE, SceneChange.REPLACED) and not active_scene().dirty:
-            self._written = None
-            self.discard(self._file)
+            self._discard_own()
+
+    def _discard_own(self) -> None:
+        """Delete this session's copy, and the earlier one that it was to replace."""
+        earlier, self._replaces, self._written = self._replaces, None, None
+        self.discard(self._file)
+        if earlier is not None:
+            self.discard(earlier)
 
     def _put(self, work: Callable[[], None]) -> None:
         """Queue `work` for the thread; where it cannot read or write, that is a warning."""
@@ -136,6 +145,7 @@ class Autosave(QObject):
             raise
         if replaces is not None:
             replaces.unlink(missing_ok=True)
+            self._replaces = None
 
     def _look(self) -> None:
         copies = [copy for copy in self._folder.glob(f"*{projects.SUFFIX}") if not _is_alive(copy)]

@@ -193,12 +193,19 @@ def test_a_copy_that_was_not_written_is_written_later(
         qtbot.waitUntil(lambda: autosave._written is None, timeout=WAIT_MS)
         assert earlier.exists()
         monkeypatch.setattr(module.projects, "write_document", write)
-        autosave.save(replaces=earlier)
+        autosave.save()  # as its timer does
         qtbot.waitUntil(lambda: autosave._file.exists() and not earlier.exists(), timeout=WAIT_MS)
         pid, _, started = autosave._file.stem.partition("-")
         assert module._is_alive(Path(f"{pid}-{int(started) + 100}.kqproject"))  # the clock was set
+        monkeypatch.setattr(module.projects, "write_document", fails)
+        failed.clear()
+        earlier.touch()
+        active_scene().graph.create(NODE_TYPES["Light"], "Discarded")
+        autosave.save(replaces=earlier)
+        assert failed.wait(60)
     finally:
         autosave.close()
+    assert not earlier.exists(), "discarded with the project's changes"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills with a signal")

@@ -156,7 +156,7 @@ def test_a_handler_that_exits_ends_neither_the_desktop_nor_the_next_handler(
 
 
 def test_events_survive_a_handler_that_processes_events_and_ends_another() -> None:
-    """The events after it are handled; those of a higher priority come first, each priority in its order; none has no priority."""
+    """The events after it are handled; a higher priority, a number, comes first, each in its order."""
     seen: list[str] = []
 
     class Listener:

@@ -111,7 +111,7 @@ def IsCollapsedRegistered(handler: _Handler, eventType: str | None = None, event
 
 
 def QueueEvent(eventType: str, eventID: Hashable, priority: int = 0, **kwargs: Any) -> None:
-    """Queue an event, handled when the desktop is idle; the highest `priority`, a number, comes first. Any thread."""
+    """Queue an event, handled when the desktop is idle; the highest `priority` comes first. Any thread."""
     order = int(priority)  # raises here, in the caller, and not for all events as they are sorted
     with _queue_lock:
         _queue.append((order, (eventType, eventID, kwargs)))
