@@ -36,6 +36,7 @@ _VIEW_CHANGED_EVENT = "catalog_clientViewChanged"
 
 _INVITATION = "Right-click a node in the Node Graph and choose a Preview Render: its picture appears here."
 _COMING = "The picture comes here while it is rendered."
+_READING = "The picture is being read from its file."
 _NONE = {
     Phase.CANCELLED: "No picture: the render was cancelled before its first sample.",
     Phase.FAILED: "No picture: the render failed.",
@@ -247,8 +248,7 @@ class Monitor(BaseTab):
             yet = "" if chosen.phase is Phase.COMPLETED else " yet"
             self._view.set_notice(none or f"{chosen.name or 'The job'} has no picture{yet}.")
         else:
-            named = f"The picture of {chosen.name}" if chosen.name else "The picture"
-            self._view.set_notice(self._problem or f"{named} is not there.")
+            self._view.set_notice(self._problem or _READING)
             self._watcher.follow(chosen.picture)
 
     def _show_other_facts(self) -> None:
@@ -290,7 +290,8 @@ class Monitor(BaseTab):
 
     def _show_labels(self) -> None:
         front = _label(self._render) if self._render is not None else self._title.text()
-        render = self._session.find(self._back.getMainSequenceID() or 0) if self._back is not None else None
+        back = self._back if self._back is not None and self._back.isValid() else None
+        render = self._session.find(back.getMainSequenceID() or 0) if back is not None else None
         self._view.set_labels(front, _label(render) if render is not None else "")
 
     # --- Events ---
@@ -316,7 +317,10 @@ class Monitor(BaseTab):
             self._show_other_facts()
         if render is not self._render:
             return
-        if render.picture_file is not None and not self._pictures.is_streamed(render.sequence_id):
+        is_sent = self._pictures.is_streamed(render.sequence_id)
+        is_dropped = is_sent and render.ended and self._view.image.isNull()  # to limit the memory
+        if render.picture_file is not None and (is_dropped or not is_sent):
+            self._watch_finished = False
             self._watcher.follow(render.picture_file, render.asked_at)
             if render.ended:
                 self._watcher.finish()
@@ -397,13 +401,14 @@ class Monitor(BaseTab):
 
     def _show_notice(self, render: Render) -> None:
         """Set the text in place of a picture. No file errors before the end: files may be half written."""
-        problem = self._problem if render.ended else ""
-        missing = f"The picture {render.picture_file} is not there." if render.ended else _COMING
-        self._view.set_notice(_NONE.get(render.phase) or problem or missing)
+        problem = self._problem if self._watch_finished else ""
+        yet = problem or _READING if render.ended else _COMING
+        self._view.set_notice(_NONE.get(render.phase) or yet)
 
     def _on_watch_finished(self, path: str) -> None:
         if self._render is not None and self._render.ended and str(self._render.picture_file) == path:
             self._watch_finished = True
+            self._show_notice(self._render)
 
     def _show_state(self) -> None:
         render = self._render

@@ -21,6 +21,7 @@ _JOIN_S = 2.0
 """Limit for the thread: a file share that does not respond must not keep the desktop from closing."""
 _READS = 3
 """Attempts to read an unchanged file that fails: its timestamp may be too coarse to show a change."""
+_OLDER = "it is older than the render, or the clock of its file server is behind"
 _Stamp = tuple[int, int, int]
 
 
@@ -32,7 +33,7 @@ class PictureWatcher(QObject):
 
     Signals, emitted on that thread:
         picture_loaded: the picture as QImage, and its path.
-        picture_failed: why an existing file cannot be shown, and its path.
+        picture_failed: why the file cannot be shown, as where it does not exist, and its path.
         finished: the path, after the last check that `finish` requested.
     """
 
@@ -103,25 +104,29 @@ class PictureWatcher(QObject):
         return _FIRST_INTERVAL_S if self._seen is None and is_new else _INTERVAL_S
 
     def _look(self, path: Path) -> None:
+        stamp, problem = (0, 0, 0), ""
         try:
             status = path.stat()
-        except OSError:
-            return  # not there yet
-        except ValueError:
-            status = None  # such a path cannot be: reading it says so
-        stamp = (status.st_mtime_ns, status.st_size, status.st_ino) if status is not None else (0, 0, 0)
+        except OSError as error:
+            problem = error.strerror or str(error)  # such as not there yet
+        except ValueError as error:
+            problem = str(error)  # such a path cannot be
+        else:
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            problem = _OLDER if status.st_mtime < self._newer_than else ""
         failed_at, failures = self._failed
         if stamp == self._seen or (stamp == failed_at and failures >= _READS):
             return
-        if status is not None and status.st_mtime < self._newer_than:
-            return
-        try:
-            image = read_picture(str(path))
-        except Exception as error:  # noqa: BLE001  such as too little memory: the thread still has others to read
+        if not problem:
+            try:
+                image = read_picture(str(path))
+            except Exception as error:  # noqa: BLE001  such as too little memory: the thread still has others to read
+                problem = str(error) or type(error).__name__
+        if problem:
             # Half written, perhaps, by a renderer that does not replace its file in one step: look again.
             self._failed = (stamp, failures + 1 if stamp == failed_at else 1)
             if not self._closed:
-                self.picture_failed.emit(str(error) or type(error).__name__, str(path))
+                self.picture_failed.emit(problem, str(path))
             return
         self._seen = stamp
         if not self._closed:

@@ -90,8 +90,8 @@ class RenderPictures(QObject):
         self._reader.join(_JOIN_S)
 
     def put_file(self, sequence_id: int, image: QImage) -> None:
-        """Set the picture of a render from its file; ignored where the render has sent its own."""
-        if not self.is_streamed(sequence_id):
+        """Set the picture of a render from its file; ignored while the one that it has sent is in memory."""
+        if not self.is_streamed(sequence_id) or sequence_id not in self._images:
             small = image.scaled(*_THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio)
             self._put(sequence_id, image, small)
 

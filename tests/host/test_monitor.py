@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,11 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
-from host.app import failure_reason, style
+from host.app import failure_reason, picture_watch, style
 from host.app.catalog_model import Column
 from host.app.catalog_tab import CatalogTab
 from host.app.desktop import Desktop
-from host.app.monitor import _NONE
+from host.app.monitor import _NONE, _READING
 from host.app.picture_file import PictureError, read_picture
 from host.app.picture_view import _BACKGROUND, Compare, PictureView, difference
 from host.app.render_state import Phase, Render
@@ -258,11 +261,11 @@ def _show(view: int, render: Render) -> None:
 
 
 def test_a_picture_that_was_dropped_from_memory_is_read_again(
-    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """For both views, as long as its file is there; later pictures leave what is chosen for comparing.
 
-    What is deleted from the Catalog takes no memory.
+    What is deleted from the Catalog takes no memory. What cannot be read is named, once the file was tried.
     """
     monkeypatch.setattr("host.app.render_pictures._MAX_BYTES", 1)  # one picture
     desktop = make_desktop()
@@ -277,17 +280,32 @@ def test_a_picture_that_was_dropped_from_memory_is_read_again(
     pictures._put(first.sequence_id, image, image)  # as a live render does
     assert view.compare is Compare.FRONT
     pictures._put(second.sequence_id, image, image)
+    may_read = threading.Event()
+
+    def slowly(path: str) -> QImage:
+        assert may_read.wait(60)
+        return read_picture(path)
+
+    for module in ("picture_watch", "render_pictures"):
+        monkeypatch.setattr(f"host.app.{module}.read_picture", slowly)
     _show(CatalogAPI.kPrimaryView, first)
-    qtbot.waitUntil(lambda: monitor().shown_render is first and not view.image.isNull(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: monitor().shown_render is first, timeout=WAIT_MS)
+    assert view.image.isNull() and view.notice == _READING
+    may_read.set()
+    qtbot.waitUntil(lambda: not view.image.isNull(), timeout=WAIT_MS)
     CatalogAPI.DeleteCatalogItems(
         item for item in CatalogAPI.GetCatalogItems() if item.getMainSequenceID() == first.sequence_id
     )
     qtbot.waitUntil(lambda: first.sequence_id not in pictures._images, timeout=WAIT_MS)
     assert second.picture_file is not None
-    second.picture_file.unlink()
+    os.utime(second.picture_file, (1, 1))
     _show(CatalogAPI.kPrimaryView, second)
-    qtbot.waitUntil(lambda: monitor().shown_render is second, timeout=WAIT_MS)
-    assert view.notice == f"The picture {second.picture_file} is not there."
+    qtbot.waitUntil(lambda: picture_watch._OLDER in view.notice, timeout=WAIT_MS)
+    second.picture_file.unlink()
+    desktop.renders.render_changed.emit(second)
+    qtbot.waitUntil(lambda: os.strerror(errno.ENOENT) in view.notice, timeout=WAIT_MS)
+    assert str(second.picture_file) in view.notice
+    assert "has been deleted" not in caplog.text  # the item of the back view
 
 
 def test_the_reason_of_a_crash_is_no_warning_and_no_progress(tmp_path: Path) -> None:
