@@ -250,13 +250,16 @@ def test_a_light_that_is_moved_keeps_its_scale(aim: str, op: str, tmp_path: Path
 
 
 def test_a_mesh_light_can_be_changed(tmp_path: Path) -> None:
-    """A light that is not one of the node's kinds keeps its type."""
+    """A light that is not one of the node's kinds keeps its type; a warning says where Kind changes it."""
     file = tmp_path / "scene.usda"
     file.write_text('#usda 1.0\ndef Mesh "Lamp" (\nprepend apiSchemas = ["MeshLightAPI"]\n) {}\n')
     graph, _ = scene_with("Light", path="/Lamp", intensity=3.0)
     graph.node("UsdIn").set_value("file", str(file))
     values = authored(cooking.cook(graph, "Light", 1).stage, "/Lamp")
     assert (values["type"], values["inputs:intensity"]) == ("Mesh", 3.0)
+    graph.node("Light").set_value("kind", "sphere")
+    [warning] = cooking.cook(graph, "Light", 1).warnings
+    assert "/Lamp" in warning and "Mesh" in warning
 
 
 @pytest.mark.parametrize("kind", ["Light", "Camera", "Material"])

@@ -14,7 +14,6 @@ from ..placement import look_at, overrides_prim, place, scene_path, warn_of_repl
 def _cook(context: CookContext) -> None:
     path = scene_path(context, "path", f"/cameras/{context.node.name}")
     overrides = overrides_prim(context, path, lambda prim: prim.IsA(UsdGeom.Camera))
-
     warn_of_replaced(context, path, lambda prim: prim.IsA(UsdGeom.Camera))
 
     def writes(*names: str) -> bool:

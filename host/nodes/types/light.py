@@ -34,12 +34,14 @@ def _cook(context: CookContext) -> None:
     path = scene_path(context, "path", f"/lights/{context.node.name}")
     overrides = overrides_prim(context, path, lambda prim: prim.HasAPI(UsdLux.LightAPI))
 
-    warn_of_replaced(context, path, lambda prim: prim.HasAPI(UsdLux.LightAPI))
-
     def writes(*names: str) -> bool:
         return not overrides or context.differs(*names)
 
     if writes("kind"):
+        # A mesh light, too, is geometry.
+        warn_of_replaced(
+            context, path, lambda prim: prim.HasAPI(UsdLux.LightAPI) and not prim.IsA(UsdGeom.Gprim)
+        )
         light = _KINDS[kind].Define(context.stage, path)
     else:
         light = _KINDS[kind](context.stage.OverridePrim(path))
