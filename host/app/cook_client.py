@@ -48,9 +48,10 @@ class CookClient:
         """
         with self._turn:
             process = self._ensure()
+            watch = self._watch
             assert process.stdin is not None
             assert process.stdout is not None
-            watch = self._watch = self._watch or _Watch()
+            assert watch is not None
             watch.begin(process)
             try:
                 process.stdin.write(json.dumps(request) + "\n")
@@ -109,7 +110,7 @@ class CookClient:
         if self._process is None or self._process.poll() is not None:
             environment = {**os.environ, **session.render_environment()}
             try:
-                self._process = subprocess.Popen(
+                process = subprocess.Popen(
                     [sys.executable, "-m", "host.nodes.cook_service"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -120,10 +121,20 @@ class CookClient:
                 )
             except OSError as error:
                 raise CookError(f"The cook process does not start: {error.strerror or error}.") from error
-            self._relaying = threading.Thread(
-                target=self._relay, args=(self._process,), name="cook-messages", daemon=True
+            relaying = threading.Thread(
+                target=self._relay, args=(process,), name="cook-messages", daemon=True
             )
-            self._relaying.start()
+            try:
+                relaying.start()
+                self._watch = self._watch or _Watch()
+            except RuntimeError as error:  # the system has no thread left
+                process.kill()
+                if relaying.ident is not None:
+                    relaying.join()
+                with process:
+                    pass  # closes its pipes
+                raise CookError(f"The cook process does not start: {error}.") from error
+            self._process, self._relaying = process, relaying
         return self._process
 
     @staticmethod

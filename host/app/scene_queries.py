@@ -65,8 +65,8 @@ class SceneQueries(QObject):
         self._ask(node, with_range=False)
 
     def ask_for_range(self, node: str) -> None:
-        """Query the frame range of a node's scene; emits `range_found` or `query_failed`, then
-        `range_read`.
+        """Query the frame range of a node's scene; emits `range_found`, `query_failed` or neither of them,
+        then `range_read`. Emits nothing where the project is replaced meanwhile.
         """
         self._ask(node, with_range=True)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,23 @@ def test_an_answer_that_its_death_cuts_off_is_a_cook_error(
 def test_a_process_that_does_not_start_is_a_cook_error(
     client: CookClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where there are no more descriptors; the next request starts it."""
+    """As where there are no more descriptors or threads; the next request starts it."""
+    start = threading.Thread.start
+
+    for name in ("cook-messages", "cook-watch"):
+
+        def start_other(thread: threading.Thread, name: str = name) -> None:
+            if thread.name == name:
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start_other)
+            with pytest.raises(CookError, match="can't start new thread"):
+                client.warm_up()
+            with pytest.raises(CookError, match="can't start new thread"):
+                ask(client)
+    assert not [child for child in psutil.Process().children() if "cook_service" in " ".join(child.cmdline())]
     with monkeypatch.context() as patch:
         patch.setattr(cook_client.sys, "executable", str(SMALL.parent / "no-such-python"))
         with pytest.raises(CookError, match="does not start"):
