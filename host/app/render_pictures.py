@@ -69,9 +69,9 @@ class RenderPictures(QObject):
         One that was dropped from memory is read from its file again: `picture_changed` follows.
         """
         if sequence_id in self._dropped:
-            self._dropped.discard(sequence_id)
             for path, (writer, newer_than) in self._sources.items():
                 if writer == sequence_id:
+                    self._dropped.discard(sequence_id)
                     self._files.put((sequence_id, path, newer_than))
         return self._images.get(sequence_id, QImage())
 
@@ -136,6 +136,8 @@ class RenderPictures(QObject):
         """Read the file of an ended render that sent no picture, such as one on another machine."""
         if not render.ended or render.picture_file is None:
             return
+        if self._sources.get(render.picture_file, (0, 0.0))[1] > render.asked_at:
+            return  # a later render's end was found first: the file is its own
         self._sources[render.picture_file] = (render.sequence_id, render.asked_at)
         if not self.is_streamed(render.sequence_id):
             self._files.put((render.sequence_id, render.picture_file, render.asked_at))

@@ -29,6 +29,7 @@ from host.Katana import CatalogAPI, KatanaFile
 from host.Katana.UI4.App import Tabs
 from host.Katana.Utils import EventModule
 from host.nodes.scene import active_scene
+from host.render_service import RenderMethod
 from tests.host.conftest import MakeDesktop
 from tests.host.driving import WAIT_MS, graph_tab, monitor, open_small, trigger_preview
 
@@ -306,6 +307,30 @@ def test_a_picture_that_was_dropped_from_memory_is_read_again(
     qtbot.waitUntil(lambda: os.strerror(errno.ENOENT) in view.notice, timeout=WAIT_MS)
     assert str(second.picture_file) in view.notice
     assert "has been deleted" not in caplog.text  # the item of the back view
+
+
+def test_a_dropped_picture_is_read_again_from_the_file_of_the_render_that_wrote_it_last(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where it was asked for before that render ended, and the end of an earlier one is found later."""
+    monkeypatch.setattr("host.app.render_pictures._MAX_BYTES", 1)  # one picture
+    desktop = make_desktop()
+    pictures, image, file = desktop.pictures, QImage(2, 2, QImage.Format.Format_RGB32), tmp_path / "a.png"
+    image.fill(Qt.GlobalColor.red)
+    assert image.save(str(file))
+    earlier, later = (
+        Render("Key", "Farm", RenderMethod.PREVIEW, 1.0, number, asked_at, picture=file)
+        for number, asked_at in ((101, 1.0), (102, 2.0))
+    )
+    pictures._on_picture_received(102, image, image)
+    pictures._on_picture_received(103, image, image)
+    assert pictures.image(102).isNull()
+    for render in (later, earlier):
+        render.phase = Phase.COMPLETED
+        desktop.renders.render_changed.emit(render)
+    with qtbot.waitSignal(pictures.picture_changed, timeout=WAIT_MS) as changed:
+        pictures.image(102)
+    assert changed.args == [102] and pictures.image(101).isNull()
 
 
 def test_the_reason_of_a_crash_is_no_warning_and_no_progress(tmp_path: Path) -> None:
