@@ -76,7 +76,17 @@ def test_items_are_ordered_noted_pinned_and_deleted(fresh: object) -> None:
     EventModule.ProcessAllEvents()
     assert changed == [(second.getCatalogItemID(), "total")]
     changed[:] = changed_before
-    for frames, ends in (("-10--5", (-10, -5)), ("-3", (-3, -3)), ("1-9x2,20", (1, 20)), ("", (0, 0))):
+    for frames, ends in (
+        ("-10--5", (-10, -5)),
+        ("-3", (-3, -3)),
+        ("1-9x2,20", (1, 20)),
+        ("", (0, 0)),
+        ("1 - 10", (1, 10)),
+        ("-10 - -5", (-10, -5)),
+        ("1, -5", (1, -5)),
+        ("1- 10", (1, 10)),
+        ("7, 9 ", (7, 9)),
+    ):
         second.setFrameRange(frames)
         assert (second.getStartFrame(), second.getEndFrame()) == ends
     assert changed == [

@@ -146,8 +146,8 @@ class CatalogItem:
         return self._frames()[1]
 
     def _frames(self) -> tuple[int, int]:
-        # A minus after a digit parts two frames; others are signs, as in -10--5.
-        parts = re.split(r"[,\s]+|(?<=[\d.])-", re.sub(r"x\d+", "", self._values.frame_range))
+        # A minus after a digit, or with spaces around it, parts two frames; others are signs, as in -10--5.
+        parts = re.split(r"(?<=[\d.])(?:-|\s+-\s+)|[,\s]+", re.sub(r"x\d+", "", self._values.frame_range))
         frames = [round(float(part)) for part in parts if part] or [0]
         return frames[0], frames[-1]
 
