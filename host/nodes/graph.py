@@ -232,7 +232,8 @@ class Graph:
     def rename(self, node: Node, name: str, update_expressions: bool = True) -> str:
         """Rename `node` to `name`, made valid and unique, and return the new name.
 
-        `update_expressions`: expressions that read its parameters read them by the new name.
+        `update_expressions`: expressions that read its parameters as getParam('name.parameter') read them by
+        the new name; other arguments of getParam stay, such as a choice between two paths.
         """
         if name == node.name:
             return name
@@ -243,7 +244,7 @@ class Graph:
         node._name = new
         self.notify(GraphEvent(Change.NODE_RENAMED, node, old))
         if update_expressions:
-            reading = re.compile(rf"(getParam\(\s*['\"]){old}(?=\.)")
+            reading = re.compile(rf"(\bgetParam\s*\(\s*['\"]){old}(?=\.)")
             for other in self.nodes:
                 for parameter, expression in tuple(other._expressions.items()):
                     other.set_expression(parameter, reading.sub(rf"\g<1>{new}", expression))

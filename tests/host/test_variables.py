@@ -163,10 +163,10 @@ def test_expressions_follow_a_node_that_is_renamed(updates: bool) -> None:
     graph = Graph()
     key = made(graph, "Light", "Key")
     made(graph, "Light", "Key2")
-    before = "getParam('Key.path') + getParam( \"Key.path\") + getParam('Key2.path')"
+    before = "getParam('Key.path') + getParam ( \"Key.path\") + getParam('Key2.path')"
     reader = made(graph, "Render", output=f"={before}")
     graph.rename(key, "Sun", updates)
-    after = "getParam('Sun.path') + getParam( \"Sun.path\") + getParam('Key2.path')"
+    after = "getParam('Sun.path') + getParam ( \"Sun.path\") + getParam('Key2.path')"
     assert reader.expression("output") == (after if updates else before)
 
 
