@@ -47,7 +47,7 @@ class ParametersTab(BaseTab):
         self._another_editor.setInterval(0)
         self._another_editor.timeout.connect(self._on_another_editor)
         self._to_focus = ""
-        self._doubtful = ""
+        self._failed_expression = ""
         """The parameter whose expression cannot be evaluated, if that is the error that is shown."""
         self._error = WrappedLabel(self)
         self._error.setProperty("role", "bad")
@@ -99,14 +99,16 @@ class ParametersTab(BaseTab):
         ):
             self._show_node()
             return
-        if change in (SceneChange.FRAME, SceneChange.VARIABLES) and self._doubtful in self._editors:
-            self._show_expression_error(self._doubtful)
+        if change in (SceneChange.FRAME, SceneChange.VARIABLES) and self._failed_expression in self._editors:
+            self._show_expression_error(self._failed_expression)
         if change is SceneChange.FRAME and self._prims is not None:
             self._prims.refresh_at_rest()
         elif change is SceneChange.VARIABLES and self._prims is not None:
             self._prims.refresh()
 
     def _on_graph_changed(self, event: GraphEvent) -> None:
+        if event.change is not Change.NODE_MOVED and self._failed_expression in self._editors:
+            self._show_expression_error(self._failed_expression)  # it may read that node
         if event.node is not self._node:
             return
         if event.change in (Change.VALUE, Change.BYPASSED) and self._prims is not None:
@@ -131,7 +133,7 @@ class ParametersTab(BaseTab):
         self._rows.clear()
         self._name = None
         self._prims = None
-        self._doubtful = ""
+        self._failed_expression = ""
         self._error.hide()
         page = QWidget()
         layout = QVBoxLayout(page)
@@ -236,7 +238,7 @@ class ParametersTab(BaseTab):
                 self._node.set_value(name, value)
             self._show_expression_error(name)
         except SceneError as error:
-            self._doubtful = ""
+            self._failed_expression = ""
             self._error.setText(str(error))
             self._error.show()
             if not self._editors[name].is_expression:  # a long expression is corrected, not typed again
@@ -249,10 +251,10 @@ class ParametersTab(BaseTab):
         try:
             evaluator = Evaluator(project.graph, active_scene().frame)
             evaluator.value(self._node, name, values_of(project.variables))
-            self._doubtful = ""
+            self._failed_expression = ""
             self._error.hide()
         except SceneError as error:
-            self._doubtful = name
+            self._failed_expression = name
             self._error.setText(str(error))
             self._error.show()
 

@@ -107,6 +107,15 @@ def test_an_expression_is_typed_in_parameters(make_desktop: MakeDesktop, qtbot: 
     assert node.expression("samples") == "getVar('samples')" and "no variable 'samples'" in tab.message
     active_scene().set_variables((Variable("samples", "3"),))
     assert not tab.message  # it is not missing any more
+    write("getParam('Other.samples')")
+    assert "Other.samples" in tab.message
+    other = active_scene().graph.create(node.type, "Other")
+    assert not tab.message
+    active_scene().graph.rename(other, "Another", update_expressions=False)
+    write("getParam('Other.samples') + 0")
+    active_scene().graph.rename(other, "Other")
+    assert not tab.message
+    write("getVar('samples')")
     active_scene().set_variables(())
     write("getVar(")
     assert node.expression("samples") == "getVar('samples')" and "getVar(" in tab.message
