@@ -106,6 +106,7 @@ class PixelServer(QObject):
             thread.join(_JOIN_S)
 
     def _accept(self) -> None:
+        problem = ""
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -113,9 +114,12 @@ class PixelServer(QObject):
                 if self._closed:
                     return
                 # Such as too many open files, for now: the renders that come later still connect.
-                _log.warning("A render could not be connected: %s.", error.strerror or error)
+                before, problem = problem, error.strerror or str(error)
+                if problem != before:  # it is tried again and again
+                    _log.warning("A render could not be connected: %s.", problem)
                 time.sleep(_ACCEPT_AGAIN_S)
                 continue
+            problem = ""
             with self._lock:
                 if self._closed or len(self._connections) >= _MAX_CONNECTIONS:
                     connection.close()
@@ -123,8 +127,13 @@ class PixelServer(QObject):
                 thread = threading.Thread(
                     target=self._serve, args=(connection,), name="pixel-stream-in", daemon=True
                 )
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no thread left, for now
+                    connection.close()
+                    _log.warning("A render could not be connected: %s.", error)
+                    continue
                 self._connections[connection] = thread
-                thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         sequence_id = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,9 +109,22 @@ def test_a_picture_is_what_was_sent_with_a_small_one(
 
 
 def test_an_error_of_one_connection_leaves_the_server_listening(
-    qapp: QApplication, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qapp: QApplication,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As with too many open files, which are fewer a moment later."""
+    """As with too many open files or threads, which are fewer a moment later; what lasts is logged once."""
+    start, refused = threading.Thread.start, list[str]()
+
+    def start_later(thread: threading.Thread) -> None:
+        if thread.name == "pixel-stream-in" and not refused:
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_later)
 
     class Listener(socket.socket):
         failures = 2
@@ -132,12 +146,15 @@ def test_an_error_of_one_connection_leaves_the_server_listening(
     try:
         begun: list[int] = []
         server.stream_begun.connect(begun.append)
+        with connect(server) as first:
+            assert first.recv(1) == b""
         sender = open_sender(server.address, ticket(tmp_path, 7, server.admit(7)), lambda _text: None)
         assert sender is not None
         qtbot.waitUntil(lambda: begun == [7], timeout=60_000)
         sender.close()
     finally:
         server.close()
+    assert caplog.text.count("Too many open files") == 1 and caplog.text.count("can't start") == 1
 
 
 def connect(server: PixelServer) -> socket.socket:
