@@ -33,5 +33,8 @@ def reason(log_file: str | None) -> str:
     telling = [line for line in lines if _FAILURE.search(line) and not _WARNING.match(line)]
     if not telling:
         # A farm also fails tasks whose commands succeeded, where a picture could not be sent.
-        return f"its log names no error; its farm's list may. The last line of the log: {lines[-1][:400]}"
+        return (
+            "its log names no error; the job's row in the farm's tab may say why. "
+            f"The last line of the log: {lines[-1][:400]}"
+        )
     return telling[-1][:400]
