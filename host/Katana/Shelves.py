@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import logging
+import os
 import re
 from importlib.util import decode_source
 from pathlib import Path
@@ -85,7 +86,7 @@ class ShelfItem:
 
     def sourceFileExists(self) -> bool:
         """Return whether the script's file exists."""
-        return Path(self._source_file).is_file()
+        return os.path.isfile(self._source_file)
 
     def getCode(self) -> str:
         """Return the script's source text, in its own encoding; raises OSError where it cannot be read."""
@@ -240,7 +241,7 @@ def GetUserShelves(suffix: str = "") -> list[Shelf]:
 def _shelves(folders: list[str], shelf_type: int) -> list[Shelf]:
     found: list[Shelf] = []
     for folder in folders:
-        if not KatanaResources._is_folder(folder):
+        if not os.path.isdir(folder):
             continue
         try:
             paths = sorted(Path(folder).iterdir())
@@ -248,7 +249,7 @@ def _shelves(folders: list[str], shelf_type: int) -> list[Shelf]:
             _log.error("The shelves in %s cannot be read: %s.", folder, error.strerror)
             continue
         for path in paths:
-            if KatanaResources._is_folder(path) and not path.name.startswith((".", "_")):
+            if os.path.isdir(path) and not path.name.startswith((".", "_")):
                 shelf = Shelf(path.name, str(path), shelf_type)
                 shelf.load()
                 found.append(shelf)

@@ -52,7 +52,7 @@ def parse_frames(text: str) -> list[int]:
 
 def run_script(script: Path, arguments: list[str]) -> int:
     """Run a script as `katana --script` does; returns the exit code."""
-    if not os.path.isfile(script):  # noqa: PTH113  # pathlib's raises for a name that is too long
+    if not os.path.isfile(script):  # pathlib's raises for a name that is too long
         print(f"katana-queue: There is no script {script}.", file=sys.stderr)
         return 2
     _start()

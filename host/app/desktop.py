@@ -167,7 +167,7 @@ class Desktop(QObject):
                     Plugins.LoadModule(file)
         for folder in KatanaResources.GetSearchPaths("Startup"):
             script = Path(folder) / "init.py"
-            if os.path.isfile(script):  # noqa: PTH113  # pathlib's raises where the folder may not be entered
+            if os.path.isfile(script):  # pathlib's raises where the folder may not be entered
                 self._run_startup(script)
 
     def _run_startup(self, script: Path) -> None:

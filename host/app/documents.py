@@ -103,7 +103,7 @@ class Documents(QObject):
             return False
         file = Path(path)
         # The dialog has asked about one that exists. Not pathlib's, which raises: saving says what is wrong.
-        if file.suffix == projects.SUFFIX or os.path.isfile(file):  # noqa: PTH113
+        if file.suffix == projects.SUFFIX or os.path.isfile(file):
             return self.save_to(file)
         # Also shot.v012: the dialog to open files would not list it.
         file = file.with_name(file.name + projects.SUFFIX)
@@ -111,7 +111,7 @@ class Documents(QObject):
 
     def _may_replace(self, file: Path) -> bool:
         """Return whether `file` does not exist, or the artist lets it be replaced."""
-        if not os.path.exists(file):  # noqa: PTH110  # as in `save_as`
+        if not os.path.exists(file):  # as in `save_as`
             return True
         buttons = QMessageBox.StandardButton
         text = f"{file.name} exists already. Do you want to replace it?"

@@ -310,7 +310,7 @@ def _lists_show(desktop: Desktop, ended: Phase) -> bool:
 
 
 def _copy(source: Path | None, target: Path) -> list[str]:
-    if source is None or not source.is_file():
+    if source is None or not os.path.isfile(source):
         return []
     try:
         shutil.copyfile(source, target)

@@ -222,7 +222,7 @@ def save(project: Project, path: str | Path) -> None:
 def _real(file: Path) -> Path:
     """Return the file that `file` links to, such as shot_v003 of a link `latest`, else `file` itself."""
     # Not pathlib's, which raises where the folder may not be entered: the error is the save's own.
-    return Path(os.path.realpath(file)) if os.path.islink(file) else file  # noqa: PTH114
+    return Path(os.path.realpath(file)) if os.path.islink(file) else file
 
 
 def write_document(document: dict[str, Any], file: Path) -> None:

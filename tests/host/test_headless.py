@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtGui import QImage
 
+from host.app.headless import _copy
 from host.app.main import _Once
 from host.nodes import project as projects
 from tests.host.conftest import DATA, SMALL
@@ -259,3 +260,8 @@ def test_a_message_that_comes_again_is_counted() -> None:
     record = logging.LogRecord("Katana", logging.WARNING, "", 0, "texture %s is missing", ("a.png",), None)
     assert [once.filter(record) for _ in range(3)] == [True, False, False]
     assert once.summary() == ["3 times: texture a.png is missing"]
+
+
+def test_a_file_that_may_not_be_looked_for_is_not_copied(tmp_path: Path) -> None:
+    """An error of the thread that saves the results would leave the end waiting for it."""
+    assert _copy(Path("a" * 300), tmp_path / "picture.png") == []

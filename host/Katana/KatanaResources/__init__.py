@@ -8,15 +8,11 @@ from pathlib import Path
 __all__ = ["GetIconPath", "GetResourceFile", "GetSearchPaths", "GetUserKatanaPath"]
 
 
-# Not pathlib's, which raise where a path may not be looked for, or has too long a name.
-_is_folder, _is_file = os.path.isdir, os.path.isfile
-
-
 def GetSearchPaths(subdir: str = "") -> list[str]:
     """Return the folders of KATANA_RESOURCES, in order, or their sub-folders `subdir` that exist."""
     listed = [part for part in os.environ.get("KATANA_RESOURCES", "").split(os.pathsep) if part]
     folders = [str(Path(part) / subdir) for part in dict.fromkeys(listed)]
-    return [folder for folder in folders if _is_folder(folder)]
+    return [folder for folder in folders if os.path.isdir(folder)]
 
 
 def GetUserKatanaPath(subdir: str = "") -> str:
@@ -38,7 +34,7 @@ def GetResourceFile(resourceName: str) -> str | None:
     """Return the first file of that name, relative to a folder of KATANA_RESOURCES, or None."""
     for root in GetSearchPaths():
         file = str(Path(root) / resourceName)
-        if _is_file(file):
+        if os.path.isfile(file):
             return file
     return None
 
@@ -46,5 +42,5 @@ def GetResourceFile(resourceName: str) -> str | None:
 def GetIconPath(name: str) -> str | None:
     """Return the icon called `name`: an existing path, or a file in a folder `Icons` of KATANA_RESOURCES."""
     if Path(name).is_absolute():
-        return name if _is_file(name) else None
+        return name if os.path.isfile(name) else None
     return GetResourceFile(f"Icons/{name}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 import re
 import sys
 import time
@@ -78,9 +79,9 @@ def ExpandPaths(path: str) -> list[str]:
 
     Where `path` is a file, it is returned itself; where it does not exist, the list is empty.
     """
-    if KatanaResources._is_file(path):
+    if os.path.isfile(path):
         return [str(Path(path))]
-    if not KatanaResources._is_folder(path):
+    if not os.path.isdir(path):
         return []
     try:
         entries = sorted(Path(path).iterdir())
@@ -92,9 +93,9 @@ def ExpandPaths(path: str) -> list[str]:
         if entry.name.startswith((".", "__")):
             continue
         package = str(entry / "__init__.py")
-        if entry.suffix == ".py" and KatanaResources._is_file(entry):
+        if entry.suffix == ".py" and os.path.isfile(entry):
             found.append(str(entry))
-        elif KatanaResources._is_file(package):
+        elif os.path.isfile(package):
             found.append(package)
     return found
 

@@ -14,11 +14,11 @@ def existing_file(asset: Sdf.AssetPath) -> str | None:
     """
     path = str(asset.resolvedPath or asset.path)
     # Not pathlib, which raises where a folder may not be entered.
-    if os.path.isfile(path):  # noqa: PTH113
+    if os.path.isfile(path):
         return path
     if not Ar.IsPackageRelativePath(path):
         return None
-    return path if os.path.isfile(Ar.SplitPackageRelativePathOuter(path)[0]) else None  # noqa: PTH113
+    return path if os.path.isfile(Ar.SplitPackageRelativePathOuter(path)[0]) else None
 
 
 def is_udim(asset: Sdf.AssetPath) -> bool:
