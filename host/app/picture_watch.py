@@ -109,8 +109,8 @@ class PictureWatcher(QObject):
             status = path.stat()
         except OSError as error:
             problem = error.strerror or str(error)  # such as not there yet
-        except ValueError as error:
-            problem = str(error)  # such a path cannot be
+        except ValueError:
+            pass  # such a path cannot be: reading it says so
         else:
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             problem = _OLDER if status.st_mtime < self._newer_than else ""
