@@ -19,6 +19,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import grpc
+import psutil
 from opencue_proto import (
     cue_pb2,
     cue_pb2_grpc,
@@ -116,6 +117,7 @@ class Farm:
             try:
                 if what == "launch":
                     self.rqd.LaunchFrame(rqd_pb2.RqdStaticLaunchFrameRequest(run_frame=argument), timeout=60)
+                    self.await_start(argument)
                 else:
                     kill = rqd_pb2.RqdStaticKillRunningFrameRequest(frame_id=argument, message="killed")
                     self.rqd.KillRunningFrame(kill, timeout=60)
@@ -124,6 +126,24 @@ class Farm:
                 if what == "launch":
                     time.sleep(0.5)
                     self.not_launched(argument)
+
+    def await_start(self, run_frame: Any) -> None:
+        """Wait until RQD runs the frame's script, or has reported its end.
+
+        RQD starts each frame on a thread: where it forks for one while it writes another's script, the system
+        refuses to run that as busy, and the frame fails with exit status 126.
+        """
+        while self._is_running(run_frame) and not any(
+            any(f"rqd-cmd-{run_frame.frame_id}-" in word for word in process.info["cmdline"] or ())
+            for process in psutil.process_iter(["cmdline", "name"])
+            if process.info["name"] == "sh"
+        ):
+            time.sleep(0.02)
+
+    def _is_running(self, run_frame: Any) -> bool:
+        with self.lock:
+            frames = self.jobs[run_frame.job_name].frames
+            return any(each.id == run_frame.frame_id and each.state == job_pb2.RUNNING for each in frames)
 
     def not_launched(self, run_frame: Any) -> None:
         """RQD did not take a frame: it waits again, as in Cuebot."""
