@@ -46,12 +46,8 @@ def placed_light(light: Light, matrix: Matrix) -> Light:
     before, after = _area(light), _area(result)
     if not (before > 0.0 and after > 0.0):
         return result
-    if isinstance(result, PointLight | SpotLight):
-        return (
-            result
-            if light.is_normalized
-            else replace(result, intensity=_times(result.intensity, after / before))
-        )
+    if isinstance(result, PointLight | SpotLight) and not light.is_normalized:
+        return replace(result, intensity=_times(result.intensity, after / before))
     if isinstance(result, RectLight | DiskLight | SphereLight | CylinderLight) and light.is_normalized:
         return replace(result, radiance=_times(result.radiance, before / after))
     return result

@@ -26,21 +26,18 @@ _ID = re.compile(
 _ADDRESS: dict[str, Wrap] = {"periodic": "repeat", "clamp": "clamp", "mirror": "mirror", "constant": "black"}
 _MAX_DEPTH = 64
 """Nodes in a row: more are as good as endless."""
-_LINEAR = frozenset(
-    (
-        *(
-            "lin_rec709",
-            "lin_rec709_scene",
-            "lin_srgb",
-            "linear",
-            "raw",
-            "none",
-            "data",
-            "identity",
-            "unknown",
-        ),
-        *("utility - linear - srgb", "scene-linear rec.709-srgb"),
-    )
+_LINEAR = (
+    "lin_rec709",
+    "lin_rec709_scene",
+    "lin_srgb",
+    "linear",
+    "raw",
+    "none",
+    "data",
+    "identity",
+    "unknown",
+    "utility - linear - srgb",
+    "scene-linear rec.709-srgb",
 )
 _OTHER_GAMUTS = ("p3", "ap1")
 """In names of colour spaces with the curve of sRGB."""
