@@ -123,14 +123,12 @@ def _note_machine(folder: Path, machine: str) -> None:
         write_private(note, machine.encode())
 
 
-def end_leftovers() -> int:
-    """End processes of sessions whose guardian has died. Returns how many were ended."""
-    ended = 0
+def end_leftovers() -> None:
+    """End processes of sessions whose guardian has died."""
     leftover = [
         each.id
         for each in process.find_marked("KQ_SESSION")
         if each.pid != os.getpid() and is_session_alive(each.value) is False
     ]
     if leftover:
-        ended = process.end_tree(leftover).processes
-    return ended
+        process.end_tree(leftover)
