@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -147,12 +148,17 @@ class CookClient:
 
 
 class _Watch:
-    """Kills a process whose answer is late. One thread for all requests: starting one for each delays it."""
+    """Kills a process whose answer is late. One thread for all requests: starting one for each delays it.
+
+    It sleeps until the deadline of an answered request, too: waking it would delay the next one.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
         self._deadline = 0.0
+        self._wakes_at = math.inf
+        """When the thread looks again, on the monotonic clock."""
         self._is_late = self._closed = False
         self._thread = threading.Thread(target=self._run, name="cook-watch", daemon=True)
         self._thread.start()
@@ -162,7 +168,8 @@ class _Watch:
         with self._changed:
             self._process, self._deadline = process, time.monotonic() + COOK_TIMEOUT_S
             self._is_late = False
-            self._changed.notify()
+            if self._deadline < self._wakes_at:
+                self._changed.notify()
 
     def end(self) -> bool:
         """End the request's time. Returns whether its process was killed."""
@@ -180,11 +187,10 @@ class _Watch:
     def _run(self) -> None:
         with self._changed:
             while not self._closed:
-                if self._process is None:
-                    self._changed.wait()
-                elif (left_s := self._deadline - time.monotonic()) > 0:
-                    self._changed.wait(left_s)
-                else:
+                left_s = self._deadline - time.monotonic()
+                if left_s <= 0 and self._process is not None:
                     self._is_late = True
                     self._process.kill()
                     self._process = None
+                self._wakes_at = self._deadline if left_s > 0 else math.inf
+                self._changed.wait(left_s if left_s > 0 else None)

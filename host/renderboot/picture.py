@@ -46,6 +46,7 @@ def png(
     pixels: Pixels,
     about: Mapping[str, str | int | float] | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
+    level: int = 3,
 ) -> bytes:
     """Return the bytes that `write_png` writes.
 
@@ -53,9 +54,10 @@ def png(
         pixels: the picture.
         about: texts for the header, by their names.
         is_cancelled: asked every few lines; when it returns True, the result is empty.
+        level: zlib's level of compression, 0 to 9.
     """
     height, width = pixels.shape[:2]
-    packer = zlib.compressobj(3)
+    packer = zlib.compressobj(level)
     packed = []
     above = np.zeros(width * 3, np.uint8)
     for top in range(0, height, _PNG_LINES_PER_BLOCK):

@@ -248,7 +248,9 @@ class LiveRender:
             preview = picture.preview_pixels()
             if preview is not None:  # None: the render stops
                 pixels = preview if self._is_whole else self._full_picture(picture.pixels())
-                sender.send_picture(png(pixels), self._shown)
+                # A sixteenth of the picture's pixels: compressing them takes longer than sending them.
+                level = 0 if pixels is preview else 3
+                sender.send_picture(png(pixels, level=level), self._shown)
             return machine.first_shown
         if isinstance(instruction, Refine):
             return self._refine(picture, sender, instruction.samples)
