@@ -5,6 +5,8 @@ Always `scalar_rgb`: the LLVM variants abort if the system's LLVM is unsuitable.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...scene import Matrix
@@ -21,6 +23,14 @@ mi.set_variant("scalar_rgb")
 mi.set_log_level(mi.LogLevel.Error)
 
 
+def load(description: dict[str, Any]) -> Any:
+    """Return the object that a dictionary of mitsuba's describes, made by the calling thread alone.
+
+    mitsuba's other threads may be denoising: to be made by them, an object would wait for up to 60 ms.
+    """
+    return mi.load_dict(description, parallel=False)
+
+
 def transform(matrix: Matrix) -> mi.ScalarTransform4f:
     """A mitsuba transform."""
     return mi.ScalarTransform4f(np.ascontiguousarray(matrix, np.float64))
@@ -35,4 +45,4 @@ PASSING = {"type": "dielectric", "int_ior": 1.0, "ext_ior": 1.0}
 """A fully transparent BSDF of what emits; a path through `null` that hits nothing else has no value."""
 
 
-__all__ = ["PASSING", "dr", "mi", "rgb", "transform"]
+__all__ = ["PASSING", "dr", "load", "mi", "rgb", "transform"]

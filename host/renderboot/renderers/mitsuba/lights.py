@@ -28,7 +28,7 @@ from ...scene import (
 )
 from ...stage import implicit
 from ..textures import TextureLibrary
-from .engine import PASSING, mi, rgb, transform
+from .engine import PASSING, load, mi, rgb, transform
 from .in_place import set_values, take_values
 from .kept import Generation
 from .light_shares import shares
@@ -74,7 +74,7 @@ class LightBuilder:
     def _kept_one(self, light: Light, share: float, number: int) -> object:
         def make() -> object:
             part = self._one(light, share)
-            return mi.load_dict(part) if isinstance(part, dict) else part
+            return load(part) if isinstance(part, dict) else part
 
         # A distant light's disk depends on the scene's bounds.
         scene = (self._centre.tobytes(), self._radius) if isinstance(light, DistantLight) else ()
@@ -87,7 +87,7 @@ class LightBuilder:
 
     def _kept_environment(self, domes: list[DomeLight], share: float) -> object:
         def make() -> object:
-            return mi.load_dict({**self._environment(domes), "sampling_weight": share})
+            return load({**self._environment(domes), "sampling_weight": share})
 
         def tune(old: object) -> bool:
             values = {"sampling_weight": share}
@@ -239,9 +239,9 @@ def _glowing_mesh(shape: implicit.Shape, matrix: Matrix, radiance: Colour, share
     positions = shape.positions.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
     triangles = shape.triangles if np.linalg.det(matrix[:3, :3]) > 0 else shape.triangles[:, [0, 2, 1]]
     properties = mi.Properties()
-    properties["bsdf"] = mi.load_dict(PASSING)
+    properties["bsdf"] = load(PASSING)
     glow = {"type": "area", "radiance": rgb(radiance), "sampling_weight": share}
-    properties["emitter"] = mi.load_dict(glow)
+    properties["emitter"] = load(glow)
     mesh = mi.Mesh("light", len(positions), len(triangles), props=properties)
     values = mi.traverse(mesh)
     values["vertex_positions"] = positions.astype(np.float32).ravel()

@@ -12,7 +12,7 @@ from ...scene import Array, ColourInput, ImageTexture, Input, Material, Mesh, Pr
 from ..surfaces import extent_of, from_specular_workflow, vertex_values
 from ..textures import TextureLibrary
 from ..wrapping import Extent
-from .engine import PASSING, mi, rgb
+from .engine import PASSING, load, rgb
 from .in_place import take_values
 
 _WHITE = (1.0, 1.0, 1.0)
@@ -68,7 +68,7 @@ class MaterialLibrary:
 
     def _made(self, mesh: Mesh) -> object:
         self._extent = extent_of(mesh)
-        made: object = mi.load_dict(self._build(mesh.material, is_closed=mesh.is_closed))
+        made: object = load(self._build(mesh.material, is_closed=mesh.is_closed))
         return made
 
     def emission(self, mesh: Mesh) -> object | None:
@@ -83,7 +83,7 @@ class MaterialLibrary:
             # mitsuba samples textures over uv 0 to 1 only, and vertex values not at all.
             area["sampling_weight"] = 0.0
             self.has_unsampled_light = True
-        emitter: object = mi.load_dict(area)
+        emitter: object = load(area)
         return emitter
 
     def attributes(self, mesh: Mesh) -> dict[str, Array]:

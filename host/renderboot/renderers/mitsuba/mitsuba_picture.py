@@ -19,7 +19,7 @@ from ...picture import Pixels
 from ...scene import Camera, Light, PictureSettings, Scene
 from ..textures import TextureLibrary
 from .camera import sensor
-from .engine import dr, mi, rgb
+from .engine import dr, load, rgb
 from .kept import Generation
 from .lights import LightBuilder
 from .materials import MaterialLibrary
@@ -52,13 +52,13 @@ def lights_of(
     if materials.has_unsampled_light:
         # mitsuba refuses a scene in which all lights have a sampling weight of 0.
         black = {"type": "point", "intensity": rgb((0.0, 0.0, 0.0)), "sampling_weight": 1e-3}
-        made.append(kept.get("black", lambda: mi.load_dict(black)))
+        made.append(kept.get("black", lambda: load(black)))
     return made
 
 
 def mitsuba_scene(parts: list[object]) -> Any:
     """Return a mitsuba scene of these shapes and lights, without a sensor: cameras are separate."""
-    return mi.load_dict({"type": "scene", **{f"part{number}": part for number, part in enumerate(parts)}})
+    return load({"type": "scene", **{f"part{number}": part for number, part in enumerate(parts)}})
 
 
 def denoiser_of(scene: Scene, diagnostics: Diagnostics) -> Denoiser | None:
@@ -80,13 +80,13 @@ class Sensors:
         self.camera = camera
         self.settings = settings
         self._fine = sensor(camera, settings, diagnostics)
-        self.coarse: Any = mi.load_dict(sensor(camera, _coarse(settings), diagnostics))
+        self.coarse: Any = load(sensor(camera, _coarse(settings), diagnostics))
         """For the first picture."""
 
     @cached_property
     def fine(self) -> Any:
         """The sensor of the whole resolution, made on first use: not before the first picture."""
-        return mi.load_dict(self._fine)
+        return load(self._fine)
 
 
 @contextmanager
@@ -119,9 +119,7 @@ class MitsubaPicture:
         self._sensors = sensors
         self._coarse: Pixels | None = None
         # Any: the stubs describe another variant's seeds.
-        self._integrator: Any = mi.load_dict(
-            {"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH}
-        )
+        self._integrator: Any = load({"type": "path", "max_depth": _DEPTH, "rr_depth": _ROULETTE_DEPTH})
         self._exposure = sensors.camera.exposure_scale
         left, _, right, _ = sensors.settings.window
         self._columns = right - left

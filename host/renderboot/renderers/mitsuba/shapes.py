@@ -10,7 +10,7 @@ import numpy as np
 from ...diagnostics import Diagnostics
 from ...light_areas import placed_light
 from ...scene import Array, Group, Indices, Instances, Light, Matrix, Mesh
-from .engine import mi, transform
+from .engine import load, mi, transform
 from .materials import MaterialLibrary
 
 
@@ -58,7 +58,7 @@ class ShapeBuilder:
 
     def instance(self, shared: object, matrix: Matrix) -> object:
         """Return an instance of a shape group with this transform."""
-        made: object = mi.load_dict({"type": "instance", "group": shared, "to_world": transform(matrix)})
+        made: object = load({"type": "instance", "group": shared, "to_world": transform(matrix)})
         return made
 
     def _shape_group(self, prototype: Group, meshes: list[Mesh]) -> object:
@@ -72,7 +72,7 @@ class ShapeBuilder:
     def shape_group(self, meshes: list[Mesh]) -> object:
         """Return a shape group of the meshes, for instances to share."""
         parts = {f"part{number}": self.shape(mesh, np.eye(4)) for number, mesh in enumerate(meshes)}
-        made: object = mi.load_dict({"type": "shapegroup", **parts})
+        made: object = load({"type": "shapegroup", **parts})
         return made
 
     def shape(self, mesh: Mesh, matrix: Matrix) -> object:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...scene import ImageTexture, Matrix
 from ..textures import FLIP_V, TextureLibrary, Values
-from .engine import mi, transform
+from .engine import load, mi, transform
 
 
 class MitsubaTextures(TextureLibrary):
@@ -20,7 +20,7 @@ class MitsubaTextures(TextureLibrary):
         pixels = np.ascontiguousarray(values, np.float32)
         if not np.isfinite(pixels).all():
             pixels = np.nan_to_num(pixels)
-        result: object = mi.load_dict(
+        result: object = load(
             {
                 "type": "bitmap",
                 "bitmap": mi.Bitmap(pixels),
