@@ -36,6 +36,7 @@ __all__ = [
     "keep_from_interrupts",
     "known_children",
     "lower_priority",
+    "lower_session",
     "own_id",
     "program_path",
     "spawn_render",
@@ -347,6 +348,23 @@ def lower_priority(nice: int) -> None:
         return
     os.nice(nice)
     raise_oom_score(300)
+
+
+def lower_session(pid: int) -> bool:
+    """Let the session that a child leads yield as far as this process does. Returns False to try again.
+
+    Linux shares cores out among sessions first (`sched_autogroup`), and a niceness counts within one alone.
+    """
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    if nice <= 0 or sys.platform != "linux":
+        return True
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
+    except BlockingIOError:
+        return False  # it may be set ten times a second, on the whole machine
+    except OSError:
+        pass  # this kernel has no such groups, or the child has ended
+    return True
 
 
 def keep_from_interrupts() -> None:

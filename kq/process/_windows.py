@@ -39,6 +39,7 @@ __all__ = [
     "is_running",
     "keep_from_interrupts",
     "lower_priority",
+    "lower_session",
     "own_id",
     "program_path",
     "spawn_render",
@@ -440,6 +441,11 @@ def lower_priority(nice: int) -> None:
     """
     if nice > 0:
         api.set_own_priority(t.IDLE_PRIORITY_CLASS if nice >= 15 else t.BELOW_NORMAL_PRIORITY_CLASS)
+
+
+def lower_session(_pid: int) -> bool:
+    """Let what a child started yield as far as this process does: on Windows children do. Returns True."""
+    return True
 
 
 def keep_from_interrupts() -> None:

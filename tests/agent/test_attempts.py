@@ -222,6 +222,19 @@ def test_renders_yield_to_the_desktop_and_share_the_cores(queue: LiveQueue) -> N
     assert Path(own.log_file).read_text() == "13\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+def test_the_session_of_each_command_yields_too(queue: LiveQueue) -> None:
+    """Linux shares cores out among sessions first: the niceness of a render alone would change nothing."""
+    wanted = f"nice {min(os.nice(0) + 7, 19)}"
+    program = f"""
+import time
+while not open("/proc/self/autogroup").read().endswith({wanted + chr(10)!r}):
+    time.sleep(0.01)
+"""
+    record = queue.await_job(queue.submit(*python(program)))
+    assert record.state == "Completed"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing keeps a process from some cores")
 def test_renders_share_the_cores_that_the_queue_may_use(tmp_path: Path) -> None:
     """A queue that was started with one core has its renders use one thread, whatever the machine has."""
