@@ -46,6 +46,7 @@ class Timeline(QWidget):
     def _on_range_edited(self) -> None:
         first, last = self._first.value(), self._last.value()
         active_scene().set_range(float(first), float(max(first, last)))
+        active_scene().mark_dirty()  # unlike a range that was read from a USD file
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change in (SceneChange.FRAME, SceneChange.REPLACED):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QGraphicsTextItem, QGraphicsView
+from PySide6.QtWidgets import QApplication, QGraphicsTextItem, QGraphicsView, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from host.app.editors import FileEditor, IntegerEditor, NumberEditor, TextEditor, VectorEditor
@@ -91,6 +93,21 @@ def test_parameters_change_the_node_as_the_artist_types(make_desktop: MakeDeskto
     path.line.setText("/lights/Sun")
     path.line.editingFinished.emit()
     assert light.getParameterValue("path", 0.0) == "/lights/Sun"
+
+
+def test_a_range_that_the_artist_sets_is_to_be_saved(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """As any other change: a window that closes without asking would lose it."""
+    desktop = make_desktop()
+    open_small(desktop)
+    assert desktop.window.documents.save_to(tmp_path / "a.kqproject")
+    [last] = (box for box in desktop.window.findChildren(QSpinBox) if box.accessibleName() == "Last frame")
+    last.selectAll()
+    qtbot.keyClicks(last, "48")
+    qtbot.keyClick(last, Qt.Key.Key_Return)
+    assert active_scene().project.last_frame == 48.0
+    assert active_scene().dirty
 
 
 def test_the_cameras_of_the_scene_are_offered(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
