@@ -22,7 +22,7 @@ import psutil
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from benchmarks.live_peer import Peer
+from benchmarks.live_peer import Peer, intervals_s
 from benchmarks.measuring import LONGEST_S, figures
 from host.app.desktop import Desktop
 from host.app.interactive import settle
@@ -48,7 +48,7 @@ _AGENTS = 2
 THREADS = max((os.cpu_count() or 1) // _AGENTS, 1)
 """For the peer: as many as the queue gives a render on each of that many Agents."""
 Plan = dict[tuple[int, int], tuple[tuple[int, int, int], ...]]
-_PLAN: Plan = {(640, 360): ((1, 5, 4), (10, 2, 20), (30, 2, 60)), (1280, 720): ((1, 4, 4), (10, 1, 20))}
+_PLAN: Plan = {(640, 360): ((1, 6, 5), (10, 2, 20), (30, 2, 60)), (1280, 720): ((1, 4, 4), (10, 1, 20))}
 """By width and height: how many changes a second, in how many turns with the peer, how many in each."""
 _SMALL_PLAN: Plan = {(64, 36): ((10, 1, 3), (30, 1, 5))}
 _CORES = frozenset(range(os.cpu_count() or 1))
@@ -74,7 +74,6 @@ def run(*, small: bool) -> list[dict[str, object]]:
     """Rows of milliseconds, for each kind of change, size of the picture and changes a second."""
     plan = _SMALL_PLAN if small else _PLAN
     os.environ["KATANA_RESOURCES"] = os.pathsep.join(str(ROOT / name) for name in ("plugins", "resources"))
-    os.environ["KQ_NICE"] = "0"  # as the peer, or others on the machine would slow the render alone
     with tempfile.TemporaryDirectory(prefix="kq-live-") as name:
         os.environ["KQ_DATA_ROOT"] = name
         os.environ["KQ_NUM_AGENTS"] = str(_AGENTS)
@@ -243,23 +242,22 @@ class _Live:
         """Change a value `count` times; return for each the time until a picture shows it or a later one."""
         _pause(1500)  # let it refine, as while an artist looks at the picture
         self._spent_ms = []
-        left = [count]
+        left_s = intervals_s(a_second, count)
         timer = QTimer()
+        timer.setSingleShot(True)
         timer.setTimerType(Qt.TimerType.PreciseTimer)
-        timer.setInterval(1000 // a_second)
 
         def change() -> None:
-            if not left[0]:
-                timer.stop()
-                return
-            left[0] -= 1
+            left_s.pop()
+            if left_s:
+                timer.start(round(left_s[-1] * 1000))
             self._changes += 1
             self._waiting.append((self._changes, time.perf_counter()))
             node.set_value(parameter, _other(node.value(parameter), self._changes))
 
         timer.timeout.connect(change)
-        timer.start()
-        _until(lambda: not left[0] and not self._waiting)
+        timer.start(round(left_s[-1] * 1000))
+        _until(lambda: not left_s and not self._waiting)
         return self._spent_ms
 
     @contextmanager

@@ -5,8 +5,10 @@ It sets the parameters of a change, renders the scene's first pass and packs it 
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,18 @@ from host.renderboot.renderers.mitsuba import create
 from host.renderboot.renderers.mitsuba.engine import mi, transform
 from host.renderboot.stage.reader import read_scene
 
-__all__ = ["Peer"]
+__all__ = ["Peer", "intervals_s"]
 
 _STEP = 0.01
+_CHANCE = random.Random(1)
+
+
+def intervals_s(a_second: int, count: int) -> list[float]:
+    """Return the seconds between changes, as irregular as an artist's: half to one and a half of the mean.
+
+    At even intervals, each change would meet the same moment of the refinement, such as the denoiser's start.
+    """
+    return [_CHANCE.uniform(0.5, 1.5) / a_second for _ in range(count)]
 
 
 class Peer:
@@ -66,8 +77,7 @@ class Peer:
 
         As in any live render the newest state is rendered next, and all that came until then is in it.
         """
-        begin_s = time.perf_counter()
-        arrivals = [begin_s + number / a_second for number in range(count)]
+        arrivals = list(accumulate(intervals_s(a_second, count), initial=time.perf_counter()))[:count]
         spent_ms: list[float] = []
         while arrivals:
             time.sleep(max(0.0, arrivals[0] - time.perf_counter()))
