@@ -457,6 +457,25 @@ def test_what_needs_its_desktop_is_rendered_again_by_katana(
     assert not {"start_jobs", "submit"} & {each[0] for each in queue.asked}
 
 
+def test_a_menu_acts_on_the_job_that_it_was_opened_on(
+    tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any
+) -> None:
+    """Though a newer one, which is selected once the menu is closed, comes meanwhile."""
+    queue.change([make_job(number, JobState.WAITING) for number in (1, 2)])
+    settle(lambda: tab.view.current()[0] == "job000002")
+    menu = QMenu(tab)
+    menu.addAction(tab.actions_of_jobs.stop)
+    menu.popup(tab.mapToGlobal(QPoint(20, 20)))
+    qtbot.waitUntil(menu.isVisible)
+    queue.change([make_job(3, JobState.WAITING)])
+    settle(lambda: tab.model.total == 3)
+    qtbot.wait(300)  # three times as long as until it is tried again
+    tab.actions_of_jobs.stop.trigger()
+    settle(lambda: ("stop_jobs", ("job000002",)) in queue.asked)
+    menu.close()
+    settle(lambda: tab.view.current()[0] == "job000003")
+
+
 @pytest.mark.parametrize("end", ["another job", "another action", "Start Missing", "long ago"])
 def test_an_error_of_one_of_several_jobs_stays_in_sight(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, monkeypatch: pytest.MonkeyPatch, end: str

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QApplication
 
 from .models.jobs import JobsModel
 from .views.jobs_view import JobsView
 
 __all__ = ["NewestJob"]
+
+_AGAIN_MS = 100
+"""When to try again while a menu is open, in milliseconds."""
 
 
 class NewestJob(QObject):
@@ -35,6 +39,11 @@ class NewestJob(QObject):
         self._follows = job is None or job.id == self._model.newest
 
     def _select(self) -> None:
+        has_menu = QApplication.activePopupWidget() is not None
+        self._soon.setInterval(_AGAIN_MS if has_menu else 0)
+        if has_menu:  # what is chosen in it is done to the selection that it was opened on
+            self._soon.start()
+            return
         job = self._model.job(self._model.newest)
         if job is None or self._model.row(job.id) is None:
             return  # not shown, or not yet
