@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import asdict
 from typing import Any, TextIO
 
@@ -22,6 +23,8 @@ from .project import from_document, resolved
 
 _MEMORY_SHARE = 0.8
 """Of the machine's memory, as renders have by default."""
+_PREPARE_AFTER_S = 0.005
+"""When the next live cook is prepared after an answer: the desktop may need the core to pass that on."""
 _live: dict[int, LiveCook] = {}
 """The incremental cooks by number of the live render."""
 
@@ -83,6 +86,8 @@ def serve(requests: TextIO, answers: TextIO) -> None:
             reply = {"ok": False, "error": f"Cooking failed unexpectedly: {type(error).__name__}: {error}."}
         answers.write(json.dumps(reply) + "\n")
         answers.flush()
+        if _live:
+            time.sleep(_PREPARE_AFTER_S)
         for cook in _live.values():
             cook.prepare_next()
 

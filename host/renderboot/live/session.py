@@ -6,6 +6,7 @@ What to do next is decided in machine.py, never here; whichever thread has an ev
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 import traceback
@@ -35,6 +36,8 @@ _FIRST_UPDATE_S = 20.0
 """How long the desktop may take to send the scene."""
 _POLL_INTERVAL_S = 1.0
 """How often the process's memory is compared with its limit while no event comes."""
+_SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may keep Python's lock: an update that comes while a picture is packed takes it sooner."""
 _CANCEL_INTERVAL_S = 0.02
 """Interval of repeated cancels: the renderer may ignore one that comes just as a pass begins."""
 _STOP_TIMEOUT_S = 1.0
@@ -112,6 +115,7 @@ class LiveRender:
             The exit code; None when there is no desktop, or none has sent a scene in `_FIRST_UPDATE_S`.
         """
         arguments = self._arguments
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         with stop_signals(lambda: self._events.put(_Stop(EXIT_STOPPED))):
             self._sender = open_sender(arguments.host, arguments.temp_dir, self._report.say, self._on_update)
             if self._sender is None:
