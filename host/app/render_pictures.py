@@ -108,10 +108,10 @@ class RenderPictures(QObject):
             dropped, picture = self._images.popitem(last=False)
             total -= picture.sizeInBytes()
             self._dropped.add(dropped)
+        self.picture_changed.emit(sequence_id)
         item = CatalogAPI.FindCatalogItemBySequenceID(sequence_id)
         if item is not None:
             item.setThumbnailPixmap(QPixmap.fromImage(small))
-        self.picture_changed.emit(sequence_id)
 
     @staticmethod
     def _on_progress_received(sequence_id: int, done: int, total: int) -> None:

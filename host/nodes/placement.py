@@ -44,6 +44,8 @@ def matching_prims(context: CookContext, pattern: str, schema: Any = None) -> li
     """
     if not pattern:
         raise context.error("has an empty path pattern: write for instance /World/** or /World/Table*.")
+    if not set("*?").intersection(pattern) and "//" not in pattern:
+        return _prims_at(context.stage, pattern.split(), schema)
     patterns = [pattern_regex(part) for part in pattern.split()]
     found: list[Any] = []
     iterator = iter(Usd.PrimRange.Stage(context.stage))
@@ -53,6 +55,20 @@ def matching_prims(context: CookContext, pattern: str, schema: Any = None) -> li
             found.append(prim)
             iterator.PruneChildren()
     return found
+
+
+def _prims_at(stage: Any, paths: list[str], schema: Any) -> list[Any]:
+    """Return the prims at these paths without those beneath others: the scene need not be searched."""
+    prims = [stage.GetPrimAtPath(path) for path in paths if Sdf.Path.IsValidPathString(path)]
+    shown = {
+        prim.GetPath(): prim
+        for prim in prims
+        if prim
+        and not (prim.IsPseudoRoot() or prim.IsInstanceProxy())
+        and Usd.PrimDefaultPredicate(prim)
+        and (schema is None or prim.IsA(schema))
+    }
+    return [shown[path] for path in Sdf.Path.RemoveDescendentPaths(list(shown))]
 
 
 def scene_path(context: CookContext, name: str, default: str) -> str:

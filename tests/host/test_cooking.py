@@ -16,7 +16,8 @@ from pxr import Gf, Usd, UsdGeom, UsdLux, UsdShade
 from host.nodes import cooking
 from host.nodes.errors import CookError
 from host.nodes.graph import Graph, Node
-from host.nodes.placement import pattern_regex
+from host.nodes.node_type import CookContext
+from host.nodes.placement import matching_prims, pattern_regex
 from host.nodes.project import usd_project
 from host.nodes.types import node_type
 from host.renderboot.arguments import parse
@@ -509,6 +510,32 @@ def test_a_pattern_without_stars_means_itself(parts: list[str]) -> None:
     """Whatever letters it holds."""
     path = "/" + "/".join(parts)
     assert pattern_regex(path).fullmatch(path)
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        ("/World/A", ["/World/A"]),
+        ("/World/A/S /World /World", ["/World"]),
+        ("/World/Off /World/Off/S /Undefined/S /Class/S /Copy/S / World", []),
+        ("/Copy /World/A.points /World/A/", ["/Copy"]),
+    ],
+)
+def test_paths_without_stars_are_found_as_by_a_search(paths: str, found: list[str]) -> None:
+    """No prims that are inactive, undefined, abstract or of an instance, and none beneath another."""
+    stage = Usd.Stage.CreateInMemory()
+    for path in ("/World/A/S", "/World/Off/S", "/Shape/S", "/Copy"):
+        UsdGeom.Sphere.Define(stage, path)
+    stage.GetPrimAtPath("/World/Off").SetActive(False)
+    stage.OverridePrim("/Undefined/S")
+    stage.CreateClassPrim("/Class")
+    UsdGeom.Sphere.Define(stage, "/Class/S")
+    stage.GetPrimAtPath("/Copy").GetReferences().AddInternalReference("/Shape")
+    stage.GetPrimAtPath("/Copy").SetInstanceable(True)
+    node = scene_with("Material")[1]
+    context = CookContext(node, 1.0, stage.GetRootLayer(), (), lambda: stage)
+    for pattern in (paths, f"{paths} /nothing*"):
+        assert [str(prim.GetPath()) for prim in matching_prims(context, pattern)] == found
 
 
 def test_a_stage_says_which_scene_it_was_made_of(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ _FIRST_UPDATE_S = 20.0
 _POLL_INTERVAL_S = 1.0
 """How often the process's memory is compared with its limit while no event comes."""
 _SWITCH_INTERVAL_S = 0.0005
-"""How long a thread may keep Python's lock: an update that comes while a picture is packed takes it sooner."""
+"""How long a thread may keep Python's lock: an update may come while a picture is packed."""
 _CANCEL_INTERVAL_S = 0.02
 """Interval of repeated cancels: the renderer may ignore one that comes just as a pass begins."""
 _STOP_TIMEOUT_S = 1.0
