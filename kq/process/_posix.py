@@ -318,7 +318,7 @@ def ask_to_stop(child: Child, signal_number: int = 0) -> bool:
 
 
 def become_subreaper(*, outlived: bool = False) -> bool:
-    """Make this process the parent of all descendants whose own parent ends.
+    """Make this process the parent of all descendants whose own parent ends. Main thread only.
 
     Args:
         outlived: for Windows; here they outlive it in any case, unless they are ended.
@@ -326,6 +326,9 @@ def become_subreaper(*, outlived: bool = False) -> bool:
     Returns:
         False where the system has no such thing: then a child that leaves its tree is found by its mark only.
     """
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        # Inherited from a program that ignores it: the system would reap the children, and drop their exits.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if sys.platform == "linux":
         import ctypes  # takes 3 ms, and the desktop does without
 

@@ -90,6 +90,21 @@ def test_an_oom_score_is_raised_above_the_inherited_one(tmp_path: Path) -> None:
     ]
 
 
+def test_exits_are_known_where_the_starter_ignores_those_of_its_children(tmp_path: Path) -> None:
+    """A program inherits that SIGCHLD is ignored, and the system then reaps its children itself."""
+    starter = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
+    )
+    program = (
+        "import os; from kq.process import become_subreaper, spawn_render\n"
+        "from tests.process.running import wait\n"
+        "become_subreaper()\n"
+        "print(wait(spawn_render(['sh', '-c', 'exit 3'], cwd='/', environment=os.environ, log=1)).code)"
+    )
+    assert run(python(starter, program), tmp_path, with_path())[1] == "3\n"
+
+
 @pytest.mark.parametrize("code", [0, 1, 3, 255])
 def test_the_exit_code_comes_back(code: int, tmp_path: Path) -> None:
     """As the program gave it."""
