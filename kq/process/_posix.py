@@ -345,12 +345,11 @@ def lower_priority(nice: int) -> None:
     """Let this process, and all that it starts, yield to the desktop: in CPU time and when memory runs out.
 
     Args:
-        nice: by how much, 0 (not at all) to 19.
+        nice: by how much in CPU time, 0 (not at all) to 19.
     """
-    if nice <= 0:
-        return
-    os.nice(nice)
     raise_oom_score(300)
+    if nice > 0:
+        os.nice(nice)
 
 
 def lower_session(pid: int) -> bool:

@@ -90,6 +90,18 @@ def test_an_oom_score_is_raised_above_the_inherited_one(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such score")
+def test_renders_that_do_not_yield_cpu_time_still_end_before_the_desktop(tmp_path: Path) -> None:
+    """When memory runs out: that is another matter than CPU time, and costs a render nothing."""
+    program = (
+        "from pathlib import Path; from kq.process import lower_priority; import os\n"
+        "lower_priority(0); print(os.nice(0), Path('/proc/self/oom_score_adj').read_text())"
+    )
+    _, log = run(python(program), tmp_path, with_path())
+    own = int(Path("/proc/self/oom_score_adj").read_text())
+    assert [int(word) for word in log.split()] == [os.nice(0), min(own + 300, 1000)]
+
+
 def test_exits_are_known_where_the_starter_ignores_those_of_its_children(tmp_path: Path) -> None:
     """A program inherits that SIGCHLD is ignored, and the system then reaps its children itself."""
     starter = (
