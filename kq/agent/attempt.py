@@ -106,8 +106,6 @@ class Attempt:
         self._next_log_check_at = 0.0
         self._next_read_at = self._started_at + _READ_INTERVAL_S
         """Monotonic time at which the log is read next."""
-        self._lowered: process.Child | None = None
-        """The latest command whose session yields to the desktop."""
         self._cpu_s = 0.0
         """CPU time of the commands that have ended."""
         self._ended_count = 0
@@ -220,7 +218,7 @@ class Attempt:
             self._handle(a.TimePassed())
         else:
             if self.child is not None:
-                self._lower_session(self.child)
+                process.lower_session(self.child)
                 self._measure(now)
             self._check_limits(now)  # while a start is being retried, too: no process runs then
             if self.child is not None and now >= self._next_read_at and self.ending is None:
@@ -296,11 +294,6 @@ class Attempt:
             self.child.close()
             self.child = None
         self._handle(a.TreeGone(tuple(each.pid for each in report.survivors), exit_code))
-
-    def _lower_session(self, child: process.Child) -> None:
-        """Let the session of a command yield to the desktop, once it can be set."""
-        if self._lowered is not child and process.lower_session(child.pid):
-            self._lowered = child
 
     def _measure(self, now: float) -> None:
         """Measure memory, CPU time, the log's size and the free space on its disk when due."""

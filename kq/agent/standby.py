@@ -24,6 +24,8 @@ are ignored."""
 _IDLE_BEFORE_LOAD_S = 0.25
 """How long an Agent is idle before anything is loaded: in a row of tasks the next one comes sooner."""
 _POLL_INTERVAL_S = 1.0
+_YIELD_AGAIN_S = 0.1
+"""How long after a failure to let its session yield that is tried again."""
 _LOAD_S = 120.0
 """How long loading may take."""
 _END_TIMEOUT_S = 1.0
@@ -148,11 +150,14 @@ class Standby:
         self._load_at, self._until = now + _IDLE_BEFORE_LOAD_S, now + self._keep_s
 
     def next_step_s(self, now: float) -> float:
-        """Seconds until a load is due.
+        """Seconds until a load is due, or letting what was loaded yield to the desktop is tried again.
 
-        An hour when none is: the Agent wakes for its heartbeats anyway, which is often enough for the checks.
+        An hour when neither is: the Agent wakes for its heartbeats anyway, which is enough for the checks.
         """
-        return max(self._load_at - now, 0.0) if self._next is not None else 3600.0
+        if self._next is not None:
+            return max(self._load_at - now, 0.0)
+        yields = self._kept is None or self._kept.child.has_yielding_session
+        return 3600.0 if yields else _YIELD_AGAIN_S
 
     def step(self, now: float) -> None:
         """Load what is due, end what is not needed any more. To be called while no render runs."""
@@ -162,6 +167,8 @@ class Standby:
         elif self._kept is not None and now >= self._check_at:
             self._check_at = now + _POLL_INTERVAL_S
             self._look_after(self._kept, now)
+        if self._kept is not None:
+            process.lower_session(self._kept.child)  # while it loads, too
 
     def _load(self, argv: tuple[str, ...], environment: dict[str, str], before: str, now: float) -> None:
         try:

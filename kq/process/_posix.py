@@ -61,6 +61,8 @@ class Child:
         self._start_time: float | None = None
         self.lifeline = lifeline
         """The write end of its stdin, when it was started with LIFELINE: closing that is its sign to end."""
+        self.has_yielding_session = False
+        """Whether there is nothing left for `lower_session` to do."""
         self._end = EndNotice(pid, is_child=True)
         self._exit: Exit | None = None
         known_children[pid] = self
@@ -352,21 +354,24 @@ def lower_priority(nice: int) -> None:
         os.nice(nice)
 
 
-def lower_session(pid: int) -> bool:
-    """Let the session that a child leads yield as far as this process does. Returns False to try again.
+def lower_session(child: Child) -> None:
+    """Let the session that a child leads yield as far as this process does.
 
-    Linux shares cores out among sessions first (`sched_autogroup`), and a niceness counts within one alone.
+    To be called again until `child.has_yielding_session`: it may be set ten times a second, on the whole
+    machine. Linux shares cores out among sessions first (`sched_autogroup`), and a niceness counts within one
+    alone.
     """
+    if child.has_yielding_session:
+        return
     nice = os.getpriority(os.PRIO_PROCESS, 0)
-    if nice <= 0 or sys.platform != "linux":
-        return True
-    try:
-        Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
-    except BlockingIOError:
-        return False  # it may be set ten times a second, on the whole machine
-    except OSError:
-        pass  # this kernel has no such groups, or the child has ended
-    return True
+    if nice > 0 and sys.platform == "linux":
+        try:
+            Path(f"/proc/{child.pid}/autogroup").write_text(str(nice), encoding="ascii")
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # this kernel has no such groups, or the child has ended
+    child.has_yielding_session = True
 
 
 def keep_from_interrupts() -> None:

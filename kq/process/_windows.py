@@ -98,6 +98,9 @@ class Child:
     `wake_fd` becomes readable when it has ended; `poll` then returns how.
     """
 
+    has_yielding_session = True
+    """Whether there is nothing for `lower_session` to do: on Windows always."""
+
     def __init__(self, handle: int, pid: int, job: int | None, lifeline: int | None = None) -> None:
         self.pid = pid
         # The open handle keeps the pid from being given to another process.
@@ -443,9 +446,8 @@ def lower_priority(nice: int) -> None:
         api.set_own_priority(t.IDLE_PRIORITY_CLASS if nice >= 15 else t.BELOW_NORMAL_PRIORITY_CLASS)
 
 
-def lower_session(_pid: int) -> bool:
-    """Let what a child started yield as far as this process does: on Windows children do. Returns True."""
-    return True
+def lower_session(_child: Child) -> None:
+    """Let what a child started yield as far as this process does: on Windows children do."""
 
 
 def keep_from_interrupts() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from kq import process
 from kq.agent.standby import Standby
 from kq.api import AttemptRecord, JobSpec
 from kq.messages import AssignOrder
@@ -107,6 +108,47 @@ def test_the_next_render_is_one_that_waited(queue: LiveQueue, ready: Ready) -> N
     # 3 is the folder that is being listed.
     assert {Path(each).name for each in lines[4].split()} <= {"0", "1", "2", "3"}
     assert not is_alive(waiting)
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no groups of sessions")
+def test_the_session_of_one_yields_while_it_loads(queue: LiveQueue, ready: Ready) -> None:
+    """It imports a renderer and reads textures while the artist works."""
+    ready.misbehave("loads for ever")
+    ready.run()
+    until(lambda: bool(ready.pids()), "something to be loaded")
+    nice = os.getpriority(os.PRIO_PROCESS, queue.agent_pids()[0])
+    assert nice > 0
+    group = Path(f"/proc/{ready.pids()[-1]}/autogroup")
+    until(lambda: group.read_text().endswith(f"nice {nice}\n"), "its session to yield")
+
+
+def test_yielding_is_tried_again_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux lets it be set ten times a second on the whole machine: several Agents may want it at once."""
+    refusals = [True, True, False]
+    children = []
+
+    def lower(child: process.Child) -> None:
+        children.append(child)
+        child.has_yielding_session = not refusals.pop(0)
+
+    monkeypatch.setattr(process, "lower_session", lower)
+    standby = Standby(300.0, 1 << 30, pytest.fail)
+    argv = (sys.executable, "-c", "input()")
+    order = AssignOrder(
+        number=1, attempt="job00001/0/1", commands=(argv,), environment={}, cwd="/",
+        log_file=str(tmp_path / "log"), standby=argv,
+    )  # fmt: skip
+    standby.prepare_next(order, {}, "/")
+    now = time.monotonic() + 0.3
+    for _ in range(2):
+        standby.step(now)
+        assert 0 < standby.next_step_s(now) <= 0.2
+    standby.step(now)
+    assert standby.next_step_s(now) > 60
+    # Not `discard`: the queue of this module is a child of this process, too.
+    process.end_tree([children[0].id])
+    children[0].poll()
+    children[0].close()
 
 
 def test_each_takes_one_render(ready: Ready) -> None:
