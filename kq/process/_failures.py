@@ -11,6 +11,9 @@ from ..plain_text import quoted
 
 __all__ = ["check_arguments", "explain_failure"]
 
+_NO_ROOM_WINDOWS = (14, 1450, 1455)
+"""ERROR_OUTOFMEMORY, ERROR_NO_SYSTEM_RESOURCES and ERROR_COMMITMENT_LIMIT: Python gives them EINVAL."""
+
 
 def check_arguments(argv: Sequence[str]) -> None:
     """Raise BadInput when `argv` can start nothing on any system."""
@@ -50,7 +53,10 @@ def explain_failure(
             f"more arguments and environment than a process can start with: pass long lists of "
             f"{quoted(program)} in a file"
         )
-    if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+    if (
+        number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+        or getattr(error, "winerror", None) in _NO_ROOM_WINDOWS
+    ):
         return Refused(
             f"{quoted(program)} could not be started: "
             f"this machine is out of memory or processes ({error.strerror})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import ntpath
 import struct
 
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kq.errors import BadInput
+from kq.errors import BadInput, Refused
 from kq.process import _windows_types as t
+from kq.process._failures import explain_failure
 from kq.process._windows_text import build_command_line, build_environment, find_program, past_launcher
 
 SIZES = {
@@ -44,6 +46,14 @@ def test_fields_stand_where_windows_expects_them() -> None:
     assert t.BasicLimits.limit_flags.offset == 16
     assert t.ExtendedLimits.peak_process_memory_used.offset == 128
     assert t.BasicAccounting.active_processes.offset == 40
+
+
+@pytest.mark.parametrize("code", [14, 1450, 1455])
+def test_a_machine_without_memory_is_tried_again(code: int) -> None:
+    """These codes of Windows have the errno of a wrong argument in Python: no command is to blame."""
+    error = OSError(errno.EINVAL, "The paging file is too small for this operation to complete")
+    error.winerror = code  # type: ignore[attr-defined,unused-ignore]
+    assert isinstance(explain_failure(error, ["render.exe"], None), Refused)
 
 
 def test_file_times_are_joined_from_their_halves() -> None:
