@@ -15,16 +15,12 @@ from pathlib import Path
 from typing import IO
 
 __all__ = [
-    "BINARY",
     "free_bytes",
     "is_safe_relative_path",
     "open_to_read",
     "replace_file",
     "try_lock",
 ]
-
-BINARY: int = getattr(os, "O_BINARY", 0)
-"""Flag for `os.open` that prevents Windows from converting line ends."""
 
 _TIMEOUT_S = 1.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.001, 0.05

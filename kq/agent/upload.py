@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from .. import messages as m
-from ..files import BINARY
+from ..files import open_to_read
 from ..wire import AgentWire
 
 __all__ = ["FileUpload", "LogUpload"]
@@ -25,7 +25,7 @@ _SEND_AGAIN_S = 3.0
 
 
 def _open_regular(path: Path) -> IO[bytes]:
-    """Open a file that a render named, without blocking on a named pipe.
+    """Open a file that a render named, and may replace meanwhile, without blocking on a named pipe.
 
     A device is not opened at all, because that alone may have an effect.
 
@@ -33,7 +33,7 @@ def _open_regular(path: Path) -> IO[bytes]:
         OSError: it cannot be opened, or is not a regular file.
     """
     _check_regular(path.stat())
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | BINARY)
+    fd = open_to_read(path)
     try:
         _check_regular(os.fstat(fd))
     except OSError:

@@ -16,6 +16,7 @@ from kq import messages as m
 from kq.agent.program import Agent
 from kq.agent.remote_attempt import RemoteAttempt
 from kq.agent.upload import FileUpload
+from kq.files import open_to_read
 from kq.states import Outcome
 from kq.wire.frames import encode
 from tests.support.hostile_pictures import HOSTILE, NOT_REGULAR
@@ -92,6 +93,26 @@ def test_a_picture_that_is_no_file_is_refused_at_once(
     assert files.is_idle
     assert list(files.refused) == ["/desktop/picture.png"]
     assert str(picture) not in opened
+
+
+def test_a_picture_may_be_replaced_while_it_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows only one that was opened so: a renderer that is refused it fails, or keeps the old one."""
+    opened: list[object] = []
+
+    def recording(path: str | Path) -> int:
+        opened.append(path)
+        return open_to_read(path)
+
+    monkeypatch.setattr("kq.agent.upload.open_to_read", recording)
+    picture, next_picture = tmp_path / "picture.exr", tmp_path / "next.exr"
+    picture.write_bytes(b"1" * (3 * m.STREAM_PART_BYTES))  # more than may be on its way at once
+    next_picture.write_bytes(b"2")
+    files = FileUpload("a1", "j/0/1", wire([]))
+    files.add(picture, "/desktop/picture.exr")
+    assert not files.is_idle
+    next_picture.replace(picture)
+    files.close()
+    assert opened == [picture]
 
 
 def test_a_picture_whose_path_has_nul_is_refused_and_the_next_is_sent(tmp_path: Path) -> None:
