@@ -98,11 +98,9 @@ class RemoteAttempt:
         picture = desktop(order.picture)
         if not picture.is_absolute() or (order.temp_dir and picture.is_relative_to(order.temp_dir)):
             return PathMap(pairs)
-        here = Path(PathMap(site.paths).to_local(order.picture))
-        if here.is_absolute() and os.access(here.parent, os.W_OK):
-            return PathMap(pairs)
-        # The picture's folder does not exist here: render it beside the log, and upload it from there, with
-        # other files made beside it, such as a PNG beside an EXR, and the pictures of other frames.
+        # Rendered beside the log, and uploaded from there, with other files made beside it, such as a PNG
+        # beside an EXR, and the pictures of other frames. Also where this machine has a folder of that name:
+        # it may be another one, as /tmp is.
         numbered = {argument for command in order.commands for argument in command if "#" in argument}
         names = [order.picture, *(each for each in numbered if desktop(each).parent == picture.parent)]
         pairs += [(name, str(self._picture_dir / desktop(name).name)) for name in names]

@@ -105,8 +105,24 @@ def test_what_only_resembles_a_path_of_windows_stays(text: str) -> None:
     assert paths.to_local(there) == "/out:/mnt/show/a.png /mnt/show /mnt/p/b /mnt/p/c;/mnt/p"
 
 
+def test_a_picture_comes_back_where_both_machines_have_a_folder_of_its_name(tmp_path: Path) -> None:
+    """Such as /tmp: it is not the desktop's, which would never see the picture."""
+    out = tmp_path / "out"
+    out.mkdir()
+    order = AssignOrder(
+        number=1, attempt="job1/0/1", commands=(("render", "-o", f"{out}/a.0001.exr"),), cwd="/",
+        environment={}, log_file="/data/0-1.log", picture=f"{out}/a.0001.exr",
+    )  # fmt: skip
+    site = Site(streams=True, work=str(tmp_path / "work"))
+    wire = cast(AgentWire, None)
+    attempt = RemoteAttempt(order, {}, "h:1", site, wire, Standby(0.0, 0, lambda _warning: None))
+    made = f"{tmp_path}/work/job1-0-1/picture/a.0001.exr"
+    assert attempt._order.commands == (("render", "-o", made),)
+    assert attempt._map.to_desktop(made) == order.picture
+
+
 def test_a_picture_of_a_windows_desktop_is_rendered_where_this_machine_can(tmp_path: Path) -> None:
-    """Its folder does not exist here: it is made beside the log, and sent to where the desktop looks."""
+    """It is made beside the log, and sent to where the desktop looks."""
     folder, job = "C:\\show\\out", "C:\\Users\\x\\renders\\job1"
     command = ("render", f"{folder}\\a.0001.png", "C:/show/out/a.####.png", f"{job}\\scene.usdc")
     order = AssignOrder(
