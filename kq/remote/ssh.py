@@ -152,7 +152,7 @@ class Connection:
         """Call `call` with an SFTP client, on a thread of its own. A cancel waits up to 3 s for its end.
 
         Raises:
-            RemoteFailed: SFTP failed.
+            RemoteFailed: SFTP failed, or the connection was lost.
             Cancelled: the user cancelled.
         """
 
@@ -178,9 +178,16 @@ class Connection:
         try:
             steps.wait(run, _COMMAND_S, late, step, abort)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            why = error_text(error).rstrip(".")
+            why = error_text(error).rstrip(".:")
+            if not isinstance(error, OSError) or not self.transport.is_active():
+                raise RemoteFailed(f"the SSH connection to {self.route.name} was lost: {why}") from error
+            hint = ""
+            if isinstance(error, PermissionError):
+                hint = f"; may {self.route.user} write to the home folder there?"
+            elif why == "Failure":  # all that SFTP says of most causes
+                hint = "; is its disk full?"
             raise RemoteFailed(
-                f"files cannot be written on {self.route.name} by SFTP: {why}; is its disk full?"
+                f"files cannot be written on {self.route.name} by SFTP: {why}{hint}"
             ) from error
 
     def _sftp_client(self, channel: paramiko.Channel) -> paramiko.SFTPClient:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import threading
 from types import SimpleNamespace
 from typing import Any
 
+import paramiko
 import pytest
 
 from kq.errors import RemoteFailed
@@ -37,6 +39,46 @@ def test_of_an_endless_file_no_more_is_read_than_is_compared() -> None:
     sftp: Any = SimpleNamespace(open=lambda _path, _mode: file)
     assert not _is_same(sftp, "StartAgents.sh", b"x" * 1000)
     assert file.count == 1001
+
+
+FAILED = "files cannot be written on farm-7 by SFTP: "
+LOST = "the SSH connection to farm-7 was lost: "
+SFTP_ERRORS = {
+    "full": (OSError("Failure"), True, f"{FAILED}Failure; is its disk full?"),
+    "denied": (
+        PermissionError(errno.EACCES, "Permission denied"),
+        True,
+        f"{FAILED}Permission denied; may anna write to the home folder there?",
+    ),
+    "other": (OSError("Operation unsupported"), True, f"{FAILED}Operation unsupported"),
+    "lost": (OSError("Socket is closed"), False, f"{LOST}Socket is closed"),
+    "lost a moment ago": (EOFError(), True, f"{LOST}EOFError"),
+    "dropped": (
+        paramiko.SSHException("Server connection dropped: "),
+        True,
+        f"{LOST}Server connection dropped",
+    ),
+}
+"""What SFTP raises, whether the connection is still up, and the message."""
+
+
+@pytest.mark.parametrize("name", SFTP_ERRORS)
+def test_of_an_sftp_error_only_its_own_cause_is_suggested(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A full disk is no cause of a denied permission, nor of a lost connection."""
+    error, is_up, message = SFTP_ERRORS[name]
+    transport: Any = SimpleNamespace(
+        is_active=lambda: is_up, open_session=lambda **_: SimpleNamespace(close=lambda: None)
+    )
+    route: Any = SimpleNamespace(name="farm-7", user="anna")
+    monkeypatch.setattr(ssh.Connection, "_sftp_client", lambda *_: None)
+
+    def fail(_client: object) -> None:
+        raise error
+
+    connection = ssh.Connection(transport, route, "", None, None)
+    with pytest.raises(RemoteFailed) as raised:
+        connection.with_files(Steps(lambda _step: None, threading.Event()), fail)
+    assert str(raised.value) == message
 
 
 def test_of_endless_output_no_more_is_kept_than_the_limit() -> None:
