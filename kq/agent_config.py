@@ -22,6 +22,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Memory limit of a standby, in bytes."""
     min_free_bytes: int = 0
     """Free space that a render's log must leave on its disk."""
+    grace_s: float = 2.0
+    """Time that a render has to end after its limit on time or silence."""
     log_level: str = "info"
     local: bool = True
     """Whether it runs on the server's machine."""

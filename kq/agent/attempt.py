@@ -65,6 +65,7 @@ class Attempt:
         agent_id: str,
         standby: Standby | None = None,
         min_free_bytes: int = 0,
+        grace_s: float = 2.0,
     ) -> None:
         """
         Args:
@@ -73,6 +74,7 @@ class Attempt:
             agent_id: the id of this Agent, reported in `ending`.
             standby: may hold a render process that is loaded already, and can become this attempt's command.
             min_free_bytes: free space that the log must leave on its disk.
+            grace_s: seconds that its command has to end after the limit on time or silence.
         """
         self.order = order
         self.id = order.attempt
@@ -102,7 +104,7 @@ class Attempt:
         """The warning that the log could not be opened; empty if it could."""
         self._reader: OutputReader | None = None
         self._started_at = time.monotonic()
-        self._limits = UsageLimits(order, self._started_at, min_free_bytes)
+        self._limits = UsageLimits(order, self._started_at, min_free_bytes, grace_s)
         self._next_log_check_at = 0.0
         self._next_read_at = self._started_at + _READ_INTERVAL_S
         """Monotonic time at which the log is read next."""

@@ -12,7 +12,6 @@ _SILENT_CPU = 0.01
 """CPU use below this share of a core counts as none."""
 _SMALL_LOG_BYTES = 1 << 20
 """A log up to this size is not what fills a disk: its render goes on, even when nothing is left."""
-_GRACE_S = 2.0
 
 
 class UsageLimits:
@@ -26,12 +25,14 @@ class UsageLimits:
         cpu_percent: between the last two samples, where 100 is one core; None before the second.
     """
 
-    def __init__(self, order: AssignOrder, now: float, min_free_bytes: int = 0) -> None:
+    def __init__(self, order: AssignOrder, now: float, min_free_bytes: int = 0, grace_s: float = 2.0) -> None:
         """
         Args:
             now: when the attempt began.
             min_free_bytes: free space that its log must leave on its disk.
+            grace_s: seconds that a render has to end after its limit on time or silence.
         """
+        self._grace_s = grace_s
         self._order = order
         self._min_free_bytes = min_free_bytes
         self._began = self._last_sample = self._last_sign = now
@@ -84,7 +85,9 @@ class UsageLimits:
         """Return the Stop event for a limit that is exceeded at `now`; None when there is none."""
         order = self._order
         if order.timeout_s and now - self._began > order.timeout_s:
-            return Stop(Outcome.TIMED_OUT, f"it ran longer than its limit of {order.timeout_s:g} s", _GRACE_S)
+            return Stop(
+                Outcome.TIMED_OUT, f"it ran longer than its limit of {order.timeout_s:g} s", self._grace_s
+            )
         if order.memory_limit and (self.memory or 0) > order.memory_limit:
             used, limit = (self.memory or 0) / 2**20, order.memory_limit / 2**20
             return Stop(Outcome.OUT_OF_MEMORY, f"it used {used:,.0f} MiB, its limit is {limit:,.0f} MiB", 0.0)
@@ -99,6 +102,6 @@ class UsageLimits:
         # Up to the last sample: CPU use since then is not known.
         if self._is_silence_limited and self._last_sample - self._last_sign > order.silence_s:
             return Stop(
-                Outcome.TIMED_OUT, f"no output and no CPU activity for {order.silence_s:g} s", _GRACE_S
+                Outcome.TIMED_OUT, f"no output and no CPU activity for {order.silence_s:g} s", self._grace_s
             )
         return None

@@ -260,13 +260,15 @@ class Agent:
 
     def _start_attempt(self, order: m.AssignOrder, environment: dict[str, str]) -> None:
         if self._site is None:
-            self._attempt = Attempt(order, environment, self.id, self._standby, self.config.min_free_bytes)
+            self._attempt = Attempt(
+                order, environment, self.id, self._standby, self.config.min_free_bytes, self.config.grace_s
+            )
         else:
             from .remote_attempt import RemoteAttempt  # late: local Agents start sooner
 
             self._remote = RemoteAttempt(
                 order, environment, self.id, self._site, self._wire, self._standby,
-                self.config.min_free_bytes,
+                self.config.min_free_bytes, self.config.grace_s,
             )  # fmt: skip
             self._attempt = self._remote
         self._attempt.start()

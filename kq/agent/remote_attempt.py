@@ -49,6 +49,7 @@ class RemoteAttempt:
         wire: AgentWire,
         standby: Standby,
         min_free_bytes: int = 0,
+        grace_s: float = 2.0,
     ) -> None:
         """
         Args:
@@ -56,6 +57,7 @@ class RemoteAttempt:
             site: this machine's paths, and whether files are transferred.
             standby: may have a process ready for the render.
             min_free_bytes: free space that the log must leave on this machine's disk.
+            grace_s: seconds that the command has to end after the limit on time or silence.
         """
         self.id = order.attempt
         self.ending: m.AttemptEnding | None = None
@@ -63,6 +65,7 @@ class RemoteAttempt:
         self._environment = environment
         self._standby = standby
         self._min_free_bytes = min_free_bytes
+        self._grace_s = grace_s
         self._folder = Path(site.work) / order.attempt.replace("/", "-")
         self._copy = (
             self._folder / (_of_desktop(order)(order.temp_dir).name or "temp") if order.temp_dir else None
@@ -250,8 +253,9 @@ class RemoteAttempt:
             self._fetch.start()
         elif isinstance(action, r.StartRender):
             self._inner = Attempt(
-                self._order, self._environment, self._agent, self._standby, self._min_free_bytes
-            )
+                self._order, self._environment, self._agent, self._standby, self._min_free_bytes,
+                self._grace_s,
+            )  # fmt: skip
             self._inner.start()
         elif isinstance(action, r.StopRender):
             assert self._inner is not None

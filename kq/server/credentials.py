@@ -148,6 +148,7 @@ class SessionFiles:
             standby_s=self._settings.standby_s,
             standby_memory=self._settings.standby_memory,
             min_free_bytes=self._settings.min_free_bytes,
+            grace_s=self._settings.grace_s,
             log_level=self._settings.log_level,
             local=role == "agent:local",
             host_label=role.removeprefix("agent:"),

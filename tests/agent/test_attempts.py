@@ -113,6 +113,22 @@ def test_a_time_limit(queue: LiveQueue) -> None:
     assert (attempt.outcome, attempt.stop_method) == ("timed-out", "killed" if IS_WINE else "asked")
 
 
+@posix
+def test_a_render_over_its_time_limit_has_the_grace_of_any_other(tmp_path: Path) -> None:
+    """It may write its last picture for as long as one that is stopped by hand."""
+    program = (
+        "import signal, sys, time\n"
+        "def end(*_): time.sleep(2.6); print('its last words'); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "while True: time.sleep(600)"
+    )
+    with LiveQueue(tmp_path, 1, KQ_GRACE_S=60) as queue:
+        record = queue.await_job(queue.submit(*python(program), timeout_s=1.0))
+        [attempt] = attempts(queue, record.id)
+    assert (attempt.outcome, attempt.stop_method) == ("timed-out", "asked")
+    assert "its last words" in Path(record.log_file).read_text()
+
+
 @not_on_wine("it gives the CPU time of who asks for that of any process")
 def test_a_limit_of_silence(queue: LiveQueue) -> None:
     """No output and no CPU time for so long: it hangs."""

@@ -62,7 +62,8 @@ def test_an_attempt_that_fails_in_the_agent_fails_alone(monkeypatch: pytest.Monk
     agent.id, agent._unacknowledged, agent._attempt_fd = "a1", {}, None
     agent._site = agent._standby = agent._remote = None
     agent._environment, agent._assign_number, agent._leaving, agent._last_attempt = {}, 0, "", ""
-    agent.config, agent._lease_from = SimpleNamespace(lease_s=60, min_free_bytes=0), math.inf
+    agent.config = SimpleNamespace(lease_s=60, min_free_bytes=0, grace_s=2.0)
+    agent._lease_from = math.inf
     agent._wire = SimpleNamespace(send_update=sent.append)
     agent._attempt = attempt if name in ("step", "request_stop") else None
     FAILING[name](agent)
