@@ -134,10 +134,18 @@ class CatalogModel(QAbstractTableModel):
             self.endInsertRows()
 
     def _on_item_changed(self, events: list[Any]) -> None:
+        """Emit dataChanged for the items of the events; of the note only where it has changed.
+
+        A view sets the text of an open editor anew at dataChanged, and what is typed in it is lost.
+        """
         changed = {details.get("catalogItemID") for _type, _id, details in events}
+        noted = {
+            details.get("catalogItemID") for _type, _id, details in events if details.get("name") == "comment"
+        }
         for row, item in enumerate(self._items):
             if item.getCatalogItemID() in changed:
-                self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+                last = Column.NOTE if item.getCatalogItemID() in noted else Column.PINS
+                self.dataChanged.emit(self.index(row, 0), self.index(row, last))
 
 
 def _text(item: CatalogItem, column: Column) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPixmap
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QTreeWidget, QTreeWidgetItem
+from PySide6.QtWidgets import QLineEdit, QTreeWidget, QTreeWidgetItem
 from pytestqt.qtbot import QtBot
 
+from host.app.catalog_model import Column
 from host.app.catalog_tab import CatalogRow, CatalogTab, CatalogWidget
 from host.app.render_state import Phase
 from host.Katana import CatalogAPI, Nodes2DAPI, RenderManager
@@ -122,6 +124,32 @@ def test_the_catalog_selects_what_is_shown_in_front(fresh: object, qtbot: QtBot)
     tab.table.selectRow(items[2].getIndex())
     show(items[0])
     assert tab.selected_items() == [items[2]]
+
+
+def test_a_note_is_typed_while_its_render_goes_on(fresh: object, qtbot: QtBot) -> None:
+    """Progress and pictures leave the open editor as it is; a note that a script sets is shown."""
+    tab = CatalogTab(None)
+    qtbot.addWidget(tab)
+    item = CatalogAPI.CreateCatalogItem()
+    EventModule.ProcessAllEvents()
+    note = tab.table.model().index(0, Column.NOTE)
+    tab.table.edit(note)
+    editor = tab.table.findChild(QLineEdit)
+    assert isinstance(editor, QLineEdit)
+    QTest.keyClicks(editor, "too bright at")
+    item.setRenderProgress(3, 10)
+    item.setThumbnailPixmap(QPixmap(4, 4))
+    item.setRenderState(CatalogAPI.RENDER_STATE_COMPLETED)
+    EventModule.ProcessAllEvents()
+    QTest.keyClicks(editor, " left")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: item.getUserComment() != "")
+    assert item.getUserComment() == "too bright at left"
+    told = []
+    tab.table.model().dataChanged.connect(lambda _first, last, _roles: told.append(last.column()))
+    item.setUserComment("approved")
+    EventModule.ProcessAllEvents()
+    assert told[-1] == Column.NOTE and note.data() == "approved"
 
 
 def test_renders_are_started_killed_and_restarted_through_katanas_api(
