@@ -149,7 +149,9 @@ class CatalogTab(BaseTab):
         self.pin = QToolButton(self)
         self.pin.setText("Pin Monitor")
         self.pin.setCheckable(True)
-        self.pin.setToolTip("Keep the picture in the Monitor when another render starts")
+        self.pin.setToolTip(
+            "Keep the picture in the Monitor when another render starts or another job is selected"
+        )
         key = CatalogAPI.GetPrimaryClientKey()
         self.pin.toggled.connect(lambda pinned: CatalogAPI.SetClientPinned(key, pinned))
         self.end_compare = QToolButton(self)

@@ -361,6 +361,11 @@ class Monitor(BaseTab):
         if chosen == before:
             return  # already shown, or replaced by a later choice
         self._selected = chosen
+        is_pinned = CatalogAPI.IsClientPinned(CatalogAPI.GetPrimaryClientKey())
+        if is_pinned and not chosen.is_same_row(self._other):
+            # A tab selects each new job by itself; later changes of it are no reason to show it either.
+            self._asked_since = True
+            return
         if not chosen.is_same_row(before):
             self._asked_since = False
         elif self._asked_since:

@@ -171,6 +171,34 @@ def test_a_selected_task_shows_its_own_picture(
     qtbot.waitUntil(lambda: newer.ended, timeout=WAIT_MS)
 
 
+def test_a_pinned_picture_stays_while_other_jobs_are_selected(
+    make_desktop: MakeDesktop, qtbot: QtBot
+) -> None:
+    """A queue's tab selects each new job by itself. A pinned job of another session shows its new state."""
+    desktop = make_desktop()
+    open_small(desktop)
+    pinned = rendered(desktop, qtbot)
+    desktop.window.open_tab("Catalog")
+    catalog().pin.setChecked(True)
+    trigger_preview("Render")
+    newer = desktop.renders.renders[-1]
+    qtbot.waitUntil(lambda: newer.ended, timeout=WAIT_MS)
+    for task in (None, 0):
+        select(jobId=newer.job_id, task=task, name="Render", picture="", state="Running")
+        assert monitor().shown_render is pinned
+    catalog().pin.setChecked(False)
+    select(jobId=newer.job_id, task=0, name="Render", picture="", state="Completed")  # changed, not selected
+    assert monitor().shown_render is pinned
+    farm = {"jobId": "farm1", "task": None, "name": "Key"}
+    select(**farm, picture="", state="Running")
+    assert monitor().shown_render is None and Phase.RUNNING.value in monitor().header
+    catalog().pin.setChecked(True)
+    select(**farm, picture="", state="Completed")
+    assert Phase.COMPLETED.value in monitor().header
+    _show(CatalogAPI.kPrimaryView, newer)  # the artist's choice
+    qtbot.waitUntil(lambda: monitor().shown_render is newer)
+
+
 def test_a_selected_job_that_is_no_render_of_this_session_has_its_state(
     make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
 ) -> None:
