@@ -320,10 +320,13 @@ class Monitor(BaseTab):
         is_sent = self._pictures.is_streamed(render.sequence_id)
         is_dropped = is_sent and render.ended and self._view.image.isNull()  # to limit the memory
         if render.picture_file is not None and (is_dropped or not is_sent):
-            self._watch_finished = False
-            self._watcher.follow(render.picture_file, render.asked_at)
-            if render.ended:
-                self._watcher.finish()
+            self._watch_finished = self._pictures.is_overwritten(render)
+            if self._watch_finished:
+                self._problem = f"No picture: a later render writes to the same file, {render.picture_file}."
+            else:
+                self._watcher.follow(render.picture_file, render.asked_at)
+                if render.ended:
+                    self._watcher.finish()
         if render.ended:
             self._clock.stop()
         self._show_notice(render)
@@ -390,7 +393,7 @@ class Monitor(BaseTab):
             if self._other is not None and path == str(self._other.picture):
                 self._set_image(image)
                 self._show_other_facts()
-        elif path == str(render.picture_file):
+        elif path == str(render.picture_file) and not self._pictures.is_overwritten(render):
             self._pictures.put_file(render.sequence_id, image)
 
     def _on_picture_failed(self, why: str, path: str) -> None:

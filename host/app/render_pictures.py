@@ -19,7 +19,7 @@ from ..Katana import CatalogAPI
 from ..Katana.Utils import EventModule
 from .picture_file import PictureError, read_picture
 from .pixel_server import PixelServer
-from .render_state import Render
+from .render_state import Phase, Render
 from .rendering import RenderSession
 
 _log = logging.getLogger("Katana.Render")
@@ -49,8 +49,8 @@ class RenderPictures(QObject):
         self._complete: set[int] = set()
         self._dropped: set[int] = set()
         """Renders whose picture was dropped from memory."""
-        self._sources: dict[Path, tuple[int, float]] = {}
-        """The ended render that wrote a file last, and when it was asked for."""
+        self._sources: dict[Path, Render] = {}
+        """The render that wrote a file last, or has begun to."""
         self._closed = False
         server.picture_received.connect(self._on_picture_received)
         server.progress_received.connect(self._on_progress_received)
@@ -69,10 +69,10 @@ class RenderPictures(QObject):
         One that was dropped from memory is read from its file again: `picture_changed` follows.
         """
         if sequence_id in self._dropped:
-            for path, (writer, newer_than) in self._sources.items():
-                if writer == sequence_id:
+            for path, writer in self._sources.items():
+                if writer.sequence_id == sequence_id and writer.ended:
                     self._dropped.discard(sequence_id)
-                    self._files.put((sequence_id, path, newer_than))
+                    self._files.put((sequence_id, path, writer.asked_at))
         return self._images.get(sequence_id, QImage())
 
     def is_streamed(self, sequence_id: int) -> bool:
@@ -82,6 +82,11 @@ class RenderPictures(QObject):
     def is_complete(self, sequence_id: int) -> bool:
         """Return whether the render has sent its last picture."""
         return sequence_id in self._complete
+
+    def is_overwritten(self, render: Render) -> bool:
+        """Return whether another render has written to the file of this one since, or has begun to."""
+        path = render.picture_file
+        return path is not None and self._sources.get(path, render) is not render
 
     def close(self) -> None:
         """End the reader thread; waits up to 2 s for the file that it reads. Queued files are dropped."""
@@ -126,21 +131,25 @@ class RenderPictures(QObject):
 
     def _on_items_changed(self, _events: list[Any]) -> None:
         """Drop the pictures of renders that have ended and are no longer in the Catalog."""
-        ended = {writer for writer, _asked_at in self._sources.values()}
+        ended = {writer.sequence_id for writer in self._sources.values() if writer.ended}
         for sequence_id in ended & self._images.keys():
             if CatalogAPI.FindCatalogItemBySequenceID(sequence_id) is None:
                 del self._images[sequence_id]
                 self._dropped.add(sequence_id)
 
     def _on_render_changed(self, render: Render) -> None:
-        """Read the file of an ended render that sent no picture, such as one on another machine."""
-        if not render.ended or render.picture_file is None:
+        """Note who writes a file, and read it at the end of a render that sent no picture."""
+        path = render.picture_file
+        if path is None or not (render.ended or render.phase is Phase.RUNNING):
             return
-        if self._sources.get(render.picture_file, (0, 0.0))[1] > render.asked_at:
-            return  # a later render's end was found first: the file is its own
-        self._sources[render.picture_file] = (render.sequence_id, render.asked_at)
-        if not self.is_streamed(render.sequence_id):
-            self._files.put((render.sequence_id, render.picture_file, render.asked_at))
+        writer = self._sources.get(path, render)
+        # One whose end is found late, or that was cancelled before it ran, leaves the file to the other.
+        is_later = render.phase is Phase.COMPLETED and render.asked_at >= writer.asked_at
+        if writer is not render and not is_later and render.phase is not Phase.RUNNING:
+            return
+        self._sources[path] = render
+        if render.ended and not self.is_streamed(render.sequence_id):
+            self._files.put((render.sequence_id, path, render.asked_at))
 
     def _read_files(self) -> None:
         """Read the queued files and make their thumbnails. The reader thread."""

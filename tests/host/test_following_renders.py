@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
 from host.app import rendering
-from host.app.render_state import Phase
+from host.app.render_state import Phase, Render
 from host.app.submission import Prepared, Submission
 from host.Katana import CatalogAPI
 from host.Katana.FarmAPI import FarmPluginManager, Job
 from host.nodes.scene import active_scene
 from host.render_service import RenderMethod
 from tests.host.conftest import MakeDesktop
-from tests.host.driving import WAIT_MS, open_small
+from tests.host.driving import WAIT_MS, monitor, open_small
 
 FARM = "Local Farm"
 
@@ -93,6 +95,63 @@ def test_an_output_of_a_user_who_does_not_exist_refuses_the_render(
     desktop.renders.ask_for_frames("Render", FARM)
     assert desktop.renders._frames_dialog is None
     assert "~no_such_user" in desktop.window.statusBar().currentMessage()
+
+
+def test_a_render_keeps_its_picture_when_a_later_one_writes_to_its_file(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of renders that send none. Where it is not in memory, that is said; started again, it is shown."""
+    states: dict[str, str] = {}
+    without_farm(monkeypatch, states)
+    file = tmp_path / "key.png"
+    monkeypatch.setattr(
+        rendering, "prepare", lambda submission, _cook: replace(prepared(submission), picture=file)
+    )
+    desktop = make_desktop()
+    open_small(desktop)
+
+    def start() -> Render:
+        render = desktop.renders.start("Render", FARM, RenderMethod.DISK)
+        qtbot.waitUntil(lambda: bool(render.job_id), timeout=WAIT_MS)
+        return render
+
+    def run(render: Render, colour: str) -> None:
+        states[render.job_id] = Job.State.kRunning
+        qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
+        image = QImage(4, 4, QImage.Format.Format_RGB32)
+        image.fill(QColor(colour))
+        assert image.save(str(file))
+        states[render.job_id] = Job.State.kCompleted
+        qtbot.waitUntil(lambda: shown() == colour and monitor().settled, timeout=WAIT_MS)
+
+    def shown() -> str:
+        image = monitor().view.image
+        return image.pixelColor(1, 1).name() if not image.isNull() else monitor().view.notice
+
+    def show(render: Render) -> None:
+        item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+        CatalogAPI.SetClientCatalogItem(CatalogAPI.GetPrimaryClientKey(), CatalogAPI.kPrimaryView, item)
+        qtbot.waitUntil(lambda: monitor().shown_render is render and monitor().settled, timeout=WAIT_MS)
+        qtbot.wait(100)  # the file would have been read by now
+
+    active_scene().graph.node("Render").set_value("output", str(file))
+    first = start()
+    run(first, "#ff0000")
+    second = start()
+    run(second, "#0000ff")
+    show(first)
+    assert shown() == "#ff0000"
+    assert desktop.pictures.image(first.sequence_id).pixelColor(1, 1).name() == "#ff0000"
+    third = start()
+    desktop.renders.cancel(third)
+    states[third.job_id] = Job.State.kCancelled  # before it ran: the file is still that of the second
+    qtbot.waitUntil(lambda: third.ended, timeout=WAIT_MS)
+    show(second)
+    assert shown() == "#0000ff" and not desktop.pictures.is_overwritten(second)
+    del desktop.pictures._images[first.sequence_id]  # as where there are many large pictures
+    show(first)
+    assert "a later render" in shown() and str(file) in shown()
+    run(first, "#00ff00")
 
 
 def test_a_job_that_is_started_again_begins_anew_in_the_catalog(
