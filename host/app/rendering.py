@@ -348,11 +348,16 @@ class RenderSession(QObject):
                 self.render_changed.emit(render)
             render.job_id = ""
             return
+        is_new_log = bool(log_file) and log_file != render.log_file  # each run of a job has its own
         render.log_file = log_file or render.log_file
-        if phase is render.phase:
+        if phase is render.phase and not (phase is Phase.FAILED and is_new_log):
             return
+        if render.ended:  # its job was started again, in the farm's tab, and may have ended since
+            render.phase, render.reason = Phase.WAITING, ""
+            render.started_at = render.ended_at = 0.0
+            self.render_changed.emit(render)
         if phase is Phase.RUNNING:
-            render.started_at, render.ended_at, render.reason = time.monotonic(), 0.0, ""
+            render.started_at = time.monotonic()
         if phase is Phase.FAILED and self._restart(render):
             return
         if phase in (Phase.COMPLETED, Phase.CANCELLED, Phase.FAILED):

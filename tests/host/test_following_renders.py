@@ -173,3 +173,36 @@ def test_a_job_that_is_started_again_begins_anew_in_the_catalog(
     qtbot.waitUntil(item.isInProgress, timeout=WAIT_MS)
     assert item.getRenderError() is None
     assert item.getRenderStartTime() > 1000.0 and item.getRenderEndTime() == 0.0
+
+
+def test_a_job_that_is_started_again_and_ends_between_two_polls_has_nothing_of_its_first_run(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither the error nor the elapsed time; a second failure has its own reason, by its own log."""
+    states: dict[str, str] = {}
+    logs = [tmp_path / f"{number}.log" for number in (1, 2)]
+    for log, cause in zip(logs, ("sky", "sun"), strict=True):
+        log.write_text(f"error: the {cause} is missing\n")
+    without_farm(monkeypatch, states)
+    log_files = [str(logs[0])]
+    monkeypatch.setattr(FarmPluginManager, "GetRenderLogFilename", lambda _job, _farm: log_files[-1])
+    desktop = make_desktop()
+    open_small(desktop)
+    render = desktop.renders.start("Render", FARM, RenderMethod.PREVIEW)
+    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+    assert item is not None
+    qtbot.waitUntil(lambda: bool(render.job_id), timeout=WAIT_MS)
+    states[render.job_id] = Job.State.kRunning
+    qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
+    states[render.job_id] = Job.State.kFailed
+    qtbot.waitUntil(lambda: "sky" in render.reason, timeout=WAIT_MS)
+    log_files.append(str(logs[1]))  # started again, it has failed again
+    desktop.renders._on_poll()
+    qtbot.waitUntil(lambda: "sun" in render.reason, timeout=5000)
+    assert item.getRenderError() == (1, "Render", "error: the sun is missing")
+    item.setRenderStartTime(1000.0)
+    states[render.job_id] = Job.State.kCompleted
+    desktop.renders._on_poll()
+    assert render.phase is Phase.COMPLETED
+    assert render.reason == "" and item.getRenderError() is None
+    assert item.getRenderElapsedTime() < 60 and render.started_at == 0.0
