@@ -183,6 +183,49 @@ def test_the_count_follows_what_is_ticked(dialog: StartMultipleRendersDialog) ->
     ]
 
 
+def test_an_open_dialog_that_is_raised_again_has_the_project_as_it_is(service: Service, qtbot: Any) -> None:
+    """Its nodes, variables and presets; the ticks of those that stay and a typed range are kept."""
+    dialog = StartMultipleRendersDialog.show_for(None)
+    qtbot.addWidget(dialog)
+    untick(dialog.nodes, "Matte")
+    untick(dialog.values["shot"], "sh030")
+    active = scene.active_scene()
+    active.set_range(5.0, 9.0)
+    dialog.presets.activated.emit(2)
+    assert dialog.frames.text() == "5-9"  # as it is when the preset is chosen
+    dialog.frames.clear()
+    qtbot.keyClicks(dialog.frames, "3")
+    active.graph.create(node_type("Render"), "Fog")
+    active.graph.remove(active.graph.node("Shadow"))
+    active.set_variables((Variable("shot", "sh050", (*SHOTS, "sh050")), Variable("time", "day")))
+    active.set_frame(8.0)
+    assert StartMultipleRendersDialog.show_for(None) is dialog
+    assert dialog.nodes.ticked() == ["Beauty", "Fog"] and dialog.nodes.list.count() == 3
+    assert dialog.names.ticked() == list(dialog.values) == ["shot", "time"]
+    assert dialog.values["shot"].ticked() == ["sh010", "sh020", "sh040", "sh050"]
+    assert dialog.frames.text() == "3"
+    qtbot.waitUntil(dialog.values["time"].isVisible, timeout=LIMIT_MS)
+    passed, widget = [], dialog.nodes.list.nextInFocusChain()
+    while widget is not dialog.nodes.list:
+        passed.append(widget)
+        widget = widget.nextInFocusChain()
+    order = (dialog.names.list, dialog.values["shot"].list, dialog.values["time"].list, dialog.frames)
+    assert sorted(order, key=passed.index) == list(order)  # Tab goes through them from the left
+    assert dialog.count.text().startswith("8 renders: 2 nodes × 4 shot")
+    untick(dialog.values["time"], "day")
+    assert not dialog.buttons[RenderManager.RenderModes.PREVIEW_RENDER].isEnabled()
+    dialog.close()
+
+
+def test_the_frame_of_a_dialog_that_is_raised_again_is_the_current_one(service: Service, qtbot: Any) -> None:
+    """Where no other was chosen in it."""
+    dialog = StartMultipleRendersDialog.show_for(None)
+    qtbot.addWidget(dialog)
+    scene.active_scene().set_frame(8.0)
+    assert StartMultipleRendersDialog.show_for(None).frames.text() == "8"
+    dialog.close()
+
+
 def test_all_are_started_and_the_project_is_as_before(
     dialog: StartMultipleRendersDialog, service: Service, qtbot: Any
 ) -> None:

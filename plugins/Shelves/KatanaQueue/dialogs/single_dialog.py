@@ -20,7 +20,9 @@ class SingleDialog(QDialog):
     def show_for(cls, parent: QWidget | None) -> Self:
         """Open the dialog, or bring the one that is open to the front."""
         dialog = cls._open.get(cls)
-        if not isinstance(dialog, cls):
+        if isinstance(dialog, cls):
+            dialog.refresh()
+        else:
             dialog = cls._open[cls] = cls(parent)
             dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             dialog.destroyed.connect(lambda: cls._open.pop(cls, None))
@@ -28,3 +30,6 @@ class SingleDialog(QDialog):
         dialog.raise_()
         dialog.activateWindow()
         return dialog
+
+    def refresh(self) -> None:
+        """Take over what has changed outside the open dialog; called before it is brought to the front."""

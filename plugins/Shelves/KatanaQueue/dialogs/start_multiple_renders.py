@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from Katana import RenderManager
 from PySide6.QtCore import Qt
@@ -48,9 +49,7 @@ class TickPanel(QWidget):
         super().__init__(parent)
         self.list = QListWidget(self)
         self.list.setAccessibleName(title)
-        for name in names:
-            item = QListWidgetItem(name, self.list)
-            item.setCheckState(Qt.CheckState.Checked)
+        self.tab_order: list[QWidget] = [self.list]
         heading = QHBoxLayout()
         heading.setSpacing(2)
         heading.addWidget(_whole(label(title, self.list)), 1)
@@ -62,25 +61,40 @@ class TickPanel(QWidget):
             button.setStyleSheet(COMPACT_BUTTONS)
             button.clicked.connect(lambda _checked=False, state=state: self.tick_all(state))
             heading.addWidget(button)
+            self.tab_order.append(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(heading)
         layout.addWidget(self.list, 1)
+        self.fill(names)
+
+    def fill(self, names: Sequence[str]) -> None:
+        """Replace the entries. Those that stay keep their check, and new ones are checked; no signals."""
+        before = {item.text(): item.checkState() for item in self._items()}
+        if list(before) != list(names):
+            self.list.blockSignals(True)
+            self.list.clear()
+            for name in names:
+                item = QListWidgetItem(name, self.list)
+                item.setCheckState(before.get(name, Qt.CheckState.Checked))
+            self.list.blockSignals(False)
         self.setEnabled(bool(names))  # an empty list would take the keyboard without showing it
 
     def ticked(self) -> list[str]:
         """Return the checked entries, from the top."""
-        items = (self.list.item(place) for place in range(self.list.count()))
-        return [item.text() for item in items if item.checkState() == Qt.CheckState.Checked]
+        return [item.text() for item in self._items() if item.checkState() == Qt.CheckState.Checked]
 
     def tick_all(self, state: Qt.CheckState) -> None:
         """Set the check state of all entries."""
-        for place in range(self.list.count()):
-            self.list.item(place).setCheckState(state)
+        for item in self._items():
+            item.setCheckState(state)
+
+    def _items(self) -> list[QListWidgetItem]:
+        return [self.list.item(place) for place in range(self.list.count())]
 
 
 class StartMultipleRendersDialog(SingleDialog):
-    """Offers the nodes, variables and frames that the project had when it was opened. Qt's thread.
+    """Offers the nodes and variables that the project had when it was opened or raised. Qt's thread.
 
     Variables that are not ticked have the project's present values.
     """
@@ -88,11 +102,11 @@ class StartMultipleRendersDialog(SingleDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Start Multiple Renders")
-        variables = project.project_variables()
         self.progress: StartProgressDialog | None = None
-        self.nodes = TickPanel("Render Nodes", project.render_nodes(), self)
-        self.names = TickPanel("Global GSVs", [each.name for each in variables], self)
-        self.values = {each.name: TickPanel(each.name, each.options, self) for each in variables}
+        self.nodes = TickPanel("Render Nodes", (), self)
+        self.names = TickPanel("Global GSVs", (), self)
+        self.values: dict[str, TickPanel] = {}
+        self._panels = QHBoxLayout()
         self.frames = QLineEdit(str(project.current_frame()), self)
         self.frames.setToolTip("For example 1-10, 20, 30-45x2")
         self.presets = QComboBox(self)
@@ -109,44 +123,60 @@ class StartMultipleRendersDialog(SingleDialog):
                 (modes.DISK_RENDER, "&Disk Render"),
             )
         }
-        self._fill_presets()
+        self.presets.addItems(["Presets", *_presets()])
+        self.presets.activated.connect(self._on_preset)
         self._lay_out()
-        for panel in (self.nodes, self.names, *self.values.values()):
-            panel.list.itemChanged.connect(lambda _item: self._update())
+        for panel in (self.nodes, self.names):
+            self._add(panel)
         self.frames.textChanged.connect(lambda _text: self._update())
         self.send_to.currentTextChanged.connect(lambda _farm: self._update())
         for method, button in self.buttons.items():
             button.setAutoDefault(False)
             button.clicked.connect(lambda _checked=False, method=method: self._on_start(method))
         accept_own_keys(self)
+        self.refresh()
+        self.resize(min(1100, 200 + 180 * (2 + len(self.values))), 420)
+
+    def refresh(self) -> None:
+        """Take over the project's nodes, variables and frame, but no frame over a chosen range."""
+        variables = project.project_variables()
+        self.nodes.fill(project.render_nodes())
+        self.names.fill([each.name for each in variables])
+        before, self.values = self.values, {}
+        for each in variables:
+            panel = before.pop(each.name, None) or TickPanel(each.name, (), self)
+            panel.fill(each.options)
+            self.values[each.name] = panel
+            if self._panels.indexOf(panel) < 0:
+                self._add(panel)
+        for panel in before.values():
+            self._panels.removeWidget(panel)
+            panel.hide()
+            panel.deleteLater()
+        panels = (self.nodes, self.names, *self.values.values())
+        for one, next_one in pairwise(widget for panel in panels for widget in panel.tab_order):
+            self.setTabOrder(one, next_one)
+        if not self.frames.isModified():
+            self.frames.setText(str(project.current_frame()))
         self._update()
 
-    def _fill_presets(self) -> None:
-        first, last = project.working_range()
-        middle = sorted({first, (first + last) // 2, last})
-        for title, text in (
-            ("Presets", ""),
-            ("Current Frame", str(project.current_frame())),
-            ("Working In/Out", f"{first}-{last}" if last > first else str(first)),
-            ("First/Middle/Last", ",".join(map(str, middle))),
-        ):
-            self.presets.addItem(title, text)
-        self.presets.activated.connect(self._on_preset)
+    def _add(self, panel: TickPanel) -> None:
+        panel.setMinimumWidth(170)
+        panel.list.itemChanged.connect(lambda _item: self._update())
+        self._panels.addWidget(panel)
 
     def _on_preset(self, place: int) -> None:
-        text = self.presets.itemData(place)
+        text = _presets().get(self.presets.itemText(place))
         if text:
             self.frames.setText(text)
+            self.frames.setModified(True)
         self.presets.setCurrentIndex(0)
 
     def _lay_out(self) -> None:
         panels = QWidget(self)
-        side_by_side = QHBoxLayout(panels)
-        side_by_side.setContentsMargins(0, 0, 0, 0)
-        side_by_side.setSpacing(2 * SPACING)
-        for panel in (self.nodes, self.names, *self.values.values()):
-            panel.setMinimumWidth(170)
-            side_by_side.addWidget(panel)
+        panels.setLayout(self._panels)
+        self._panels.setContentsMargins(0, 0, 0, 0)
+        self._panels.setSpacing(2 * SPACING)
         area = QScrollArea(self)  # a project may have many variables
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -170,7 +200,6 @@ class StartMultipleRendersDialog(SingleDialog):
         layout.addLayout(fields)
         layout.addWidget(self.count)  # in a row of its own: an invalid frame range takes a long message
         layout.addLayout(ends)
-        self.resize(min(1100, 200 + 180 * (2 + len(self.values))), 420)
 
     # --- What is chosen ---
 
@@ -361,6 +390,17 @@ class StartProgressDialog(QDialog):
         lines = [first, *problems[:_MAX_PROBLEMS], *([f"… and {more:,} more"] if more > 0 else [])]
         self._set_text("\n\n".join(lines))
         self.button.setText("Close")
+
+
+def _presets() -> dict[str, str]:
+    """Return the frame range of each preset, of the project as it is now."""
+    first, last = project.working_range()
+    middle = sorted({first, (first + last) // 2, last})
+    return {
+        "Current Frame": str(project.current_frame()),
+        "Working In/Out": f"{first}-{last}" if last > first else str(first),
+        "First/Middle/Last": ",".join(map(str, middle)),
+    }
 
 
 def _whole(named: QLabel) -> QLabel:
