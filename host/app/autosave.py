@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,7 +57,7 @@ class Autosave(QObject):
         super().__init__(parent)
         self._folder = Path(KatanaResources.GetUserKatanaPath("autosave"))
         started = round(psutil.Process().create_time() * 100)
-        self._file = self._folder / f"{os.getpid()}-{started}{projects.SUFFIX}"
+        self._file = self._folder / f"{_machine()}-{os.getpid()}-{started}{projects.SUFFIX}"
         self._written: dict[str, Any] | None = None
         self._replaces: Path | None = None
         """An earlier copy with these changes, until they have been written or discarded."""
@@ -162,10 +164,19 @@ class Autosave(QObject):
             return
 
 
+def _machine() -> str:
+    """Return this machine's name for file names, because machines may share a home folder."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
+
+
 def _is_alive(copy: Path) -> bool:
-    """Return whether the desktop that writes this copy still runs; True for a name of another form."""
-    pid, _, started = copy.stem.partition("-")
-    if not pid.isdecimal() or not started.isdecimal():
+    """Return whether the desktop that writes this copy still runs.
+
+    True also where that is unknown: for a copy of another machine, and for a name of another form.
+    """
+    process, _, started = copy.stem.rpartition("-")
+    machine, _, pid = process.rpartition("-")
+    if machine != _machine() or not pid.isdecimal() or not started.isdecimal():
         return True
     try:
         now = round(psutil.Process(int(pid)).create_time() * 100)

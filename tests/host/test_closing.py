@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from host.app.autosave import Recovered
+from host.app.autosave import Autosave, Recovered
 from host.app.closing import describe
 from host.app.render_state import Phase
 from host.Katana.FarmAPI import FarmPluginManager, Job
@@ -195,8 +196,8 @@ def test_a_copy_that_was_not_written_is_written_later(
         monkeypatch.setattr(module.projects, "write_document", write)
         autosave.save()  # as its timer does
         qtbot.waitUntil(lambda: autosave._file.exists() and not earlier.exists(), timeout=WAIT_MS)
-        pid, _, started = autosave._file.stem.partition("-")
-        assert module._is_alive(Path(f"{pid}-{int(started) + 100}.kqproject"))  # the clock was set
+        process, _, started = autosave._file.stem.rpartition("-")
+        assert module._is_alive(Path(f"{process}-{int(started) + 100}.kqproject"))  # the clock was set
         monkeypatch.setattr(module.projects, "write_document", fails)
         failed.clear()
         earlier.touch()
@@ -228,6 +229,29 @@ def test_what_a_crash_left_unsaved_is_offered_and_recovered(
     assert not own.exists(), "a session that ends leaves no copy"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="kills with a signal")
+def test_a_copy_of_another_machine_is_left_to_it(
+    fresh: Path, qapp: QApplication, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a shared home folder, its desktop may be at work: only there the process can be asked about."""
+    copy = crashed_copy(fresh)
+    found: list[Recovered] = []
+    for name, expected in (("wks-0815.studio", []), (socket.gethostname(), [copy])):
+        monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
+        autosave = Autosave()
+        autosave.found.connect(found.append)
+        autosave.look_for_crashed()
+        try:
+            looked = threading.Event()
+            autosave._put(looked.set)
+            assert looked.wait(60)
+            qtbot.wait(50)
+            assert [each.copy for each in found] == expected, name
+        finally:
+            autosave.close()
+    assert copy.exists()
+
+
 def test_a_living_desktop_s_copy_is_its_own_and_a_damaged_one_is_passed_over(
     make_desktop: MakeDesktop, qtbot: QtBot, fresh: Path
 ) -> None:
@@ -239,8 +263,9 @@ def test_a_living_desktop_s_copy_is_its_own_and_a_damaged_one_is_passed_over(
     desktop.autosave.save()
     own = desktop.autosave._file
     qtbot.waitUntil(own.exists)
-    (own.parent / "999999-1.kqproject").write_text("{")
-    (own.parent / "999998-1.kqproject").write_text(json.dumps({"format": "other"}))
+    machine = own.stem.rsplit("-", 2)[0]
+    (own.parent / f"{machine}-999999-1.kqproject").write_text("{")
+    (own.parent / f"{machine}-999998-1.kqproject").write_text(json.dumps({"format": "other"}))
     found: list[Recovered] = []
     desktop.autosave.found.connect(found.append)
     desktop.autosave.look_for_crashed()
