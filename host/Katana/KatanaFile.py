@@ -43,4 +43,4 @@ def IsFileDirty() -> bool:
 
 def SetFileDirty() -> None:
     """Note that the project differs from its file."""
-    active_scene().mark_dirty()
+    active_scene().mark_changed()

@@ -122,7 +122,7 @@ class Desktop(QObject):
         if not self.window.documents.confirm_discard():
             return
         active_scene().open_project(found.project, found.path)
-        active_scene().mark_dirty()
+        active_scene().mark_changed()
         assert self.autosave is not None
         self.autosave.save(replaces=found.copy)
 

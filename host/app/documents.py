@@ -15,6 +15,7 @@ from ..nodes import project as projects
 from ..nodes.errors import ProjectError
 from ..nodes.scene import active_scene
 from ..nodes.types.usd_in import USD_FILES
+from .field_input import finish_typing
 from .scene_queries import SceneQueries
 from .user_settings import UserSettings
 
@@ -48,6 +49,8 @@ class Documents(QObject):
         self._queries = queries
         self._window = window
         self._asks = asks
+        self._range_asked_at: tuple[float, float] | None = None
+        """The working range when that of the file was asked for."""
         queries.range_found.connect(self._on_range_found)
         queries.query_failed.connect(lambda _node, message: self._fail(message))
 
@@ -83,6 +86,7 @@ class Documents(QObject):
         scene.select((render,))
         settings = next((node for node in render.upstream() if node.type.name == "RenderSettings"), render)
         scene.edit(settings)
+        self._range_asked_at = scene.project.first_frame, scene.project.last_frame
         self._queries.ask_for_range(render.name)
 
     def choose_and_open(self) -> bool:
@@ -93,11 +97,13 @@ class Documents(QObject):
 
     def save(self) -> bool:
         """Save to the project's file, or as save_as where it has none; return whether it was saved."""
+        finish_typing()
         path = active_scene().path
         return self.save_to(path) if path is not None else self.save_as()
 
     def save_as(self) -> bool:
         """Save to a file chosen in a dialog; return whether it was saved."""
+        finish_typing()
         path, _ = QFileDialog.getSaveFileName(self._window, "Save As", self._folder(), _PROJECTS)
         if not path:
             return False
@@ -131,6 +137,7 @@ class Documents(QObject):
 
     def confirm_discard(self) -> bool:
         """Return whether unsaved changes may be discarded; asks the artist where there are any."""
+        finish_typing()
         if not self._asks or not active_scene().dirty or not active_scene().graph.nodes:
             return True
         buttons = QMessageBox.StandardButton
@@ -154,6 +161,8 @@ class Documents(QObject):
         scene = active_scene()
         if scene.path is not None:
             return  # a project has a range of its own
+        if self._range_asked_at not in (None, (scene.project.first_frame, scene.project.last_frame)):
+            return  # the artist has set one while the file was read
         try:
             scene.set_range(first, last)
         except ValueError as error:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import cast
 
+import shiboken6
 from PySide6.QtCore import QEvent, QLocale, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
@@ -25,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from ..nodes.parameters import Kind, ParameterSpec, Value, Vector3
 from . import style
+from .field_input import keep_escape, line_of
 
 _PATH_CHARACTERS = 24
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
@@ -39,7 +41,7 @@ class _FieldEvents(QObject):
         if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
             event.ignore()  # the page scrolls instead
             return True
-        line = _line_of(watched)
+        line = line_of(watched)
         if (
             event.type() == QEvent.Type.ShortcutOverride
             and isinstance(event, QKeyEvent)
@@ -50,13 +52,6 @@ class _FieldEvents(QObject):
             event.ignore()  # the Edit menu's action handles it
             return True
         return False
-
-
-def _line_of(widget: QObject) -> QLineEdit | None:
-    """Return the line edit of a spin box, combo box or line edit, or None: Qt sends key events to it."""
-    if isinstance(widget, QAbstractSpinBox | QComboBox):
-        return widget.lineEdit()
-    return widget if isinstance(widget, QLineEdit) else None
 
 
 class Editor(QWidget):
@@ -95,10 +90,12 @@ class Editor(QWidget):
         if isinstance(widget, QAbstractSpinBox | QComboBox):
             widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # by default the wheel gives the focus
         widget.installEventFilter(events)
-        line = _line_of(widget)
+        line = line_of(widget)
         if line is not None:
+            keep_escape(widget)
             field = widget if isinstance(widget, QAbstractSpinBox) else line
-            field.editingFinished.connect(lambda: line.setModified(False))
+            # The field may have lost the focus because it is being deleted.
+            field.editingFinished.connect(lambda: shiboken6.isValid(line) and line.setModified(False))
 
 
 class TextEditor(Editor):

@@ -118,7 +118,7 @@ class History(QObject):
 
     def _on_clean_changed(self, clean: bool) -> None:
         if clean:
-            active_scene().mark_saved()
+            active_scene().mark_reverted()
 
 
 class _Step(QUndoCommand):

@@ -23,6 +23,7 @@ from ..nodes.parameters import Value
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.variables import values_of
 from .editors import CameraEditor, Editor, ExpressionEditor, editor_for
+from .field_input import keep_escape
 from .labels import WrappedLabel
 from .prim_list import PrimList
 from .scene_queries import active_queries
@@ -173,6 +174,7 @@ class ParametersTab(BaseTab):
         self._name.setToolTip("The node's name.")
         self._name.setCursorPosition(0)  # so that a narrow field shows the start of the name
         self._name.editingFinished.connect(self._on_renamed)
+        keep_escape(self._name)
         header.addWidget(plate)
         header.addWidget(self._name, 1)
         return header

@@ -51,6 +51,8 @@ class RenderPictures(QObject):
         """Renders whose picture was dropped from memory."""
         self._sources: dict[Path, Render] = {}
         """The render that wrote a file last, or has begun to."""
+        self._deleted: set[int] = set()
+        """Renders that have ended and are no longer in the Catalog."""
         self._closed = False
         server.picture_received.connect(self._on_picture_received)
         server.progress_received.connect(self._on_progress_received)
@@ -105,6 +107,8 @@ class RenderPictures(QObject):
         self._put(sequence_id, image, small)
 
     def _put(self, sequence_id: int, image: QImage, small: QImage) -> None:
+        if sequence_id in self._deleted:
+            return  # its file was read meanwhile
         self._images[sequence_id] = image
         self._images.move_to_end(sequence_id)
         self._dropped.discard(sequence_id)
@@ -132,10 +136,10 @@ class RenderPictures(QObject):
     def _on_items_changed(self, _events: list[Any]) -> None:
         """Drop the pictures of renders that have ended and are no longer in the Catalog."""
         ended = {writer.sequence_id for writer in self._sources.values() if writer.ended}
-        for sequence_id in ended & self._images.keys():
-            if CatalogAPI.FindCatalogItemBySequenceID(sequence_id) is None:
-                del self._images[sequence_id]
-                self._dropped.add(sequence_id)
+        self._deleted = {each for each in ended if CatalogAPI.FindCatalogItemBySequenceID(each) is None}
+        for sequence_id in self._deleted & self._images.keys():
+            del self._images[sequence_id]
+            self._dropped.add(sequence_id)
 
     def _on_render_changed(self, render: Render) -> None:
         """Note who writes a file, and read it at the end of a render that sent no picture."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QIcon, QKeySequence
 from PySide6.QtWidgets import QLabel, QMenu, QToolBar, QWidget
 
 from ..Katana import KatanaResources, Shelves
+from .field_input import finish_typing
 
 
 class ShelfBar(QToolBar):
@@ -54,5 +55,5 @@ class ShelfBar(QToolBar):
             action.setShortcut(QKeySequence(item.getKeyboardShortcut()))
         if item.getDescription():
             action.setToolTip(item.getDescription())
-        action.triggered.connect(lambda: item.run())
+        action.triggered.connect(lambda: (finish_typing(), item.run()))
         return action

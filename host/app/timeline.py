@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QSpinBox, QWidget
 
 from ..nodes.frames import MAX_FRAME
 from ..nodes.scene import SceneChange, active_scene
+from .field_input import keep_escape
 
 
 class Timeline(QWidget):
@@ -44,9 +45,12 @@ class Timeline(QWidget):
         self._last.valueChanged.connect(self._on_range_edited)
 
     def _on_range_edited(self) -> None:
-        first, last = self._first.value(), self._last.value()
-        active_scene().set_range(float(first), float(max(first, last)))
-        active_scene().mark_dirty()  # unlike a range that was read from a USD file
+        scene, first, last = active_scene(), self._first.value(), self._last.value()
+        before = scene.project.first_frame, scene.project.last_frame
+        scene.set_range(float(first), float(max(first, last)))
+        if before != (scene.project.first_frame, scene.project.last_frame):
+            scene.mark_changed()  # unlike for a range that was read from a USD file
+        self._show()
 
     def _on_scene_changed(self, change: SceneChange) -> None:
         if change in (SceneChange.FRAME, SceneChange.REPLACED):
@@ -75,4 +79,5 @@ def _frame_box(parent: QWidget, name: str) -> QSpinBox:
     box.setMinimumWidth(64)
     box.setAlignment(Qt.AlignmentFlag.AlignRight)
     box.setKeyboardTracking(False)
+    keep_escape(box)
     return box

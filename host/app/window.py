@@ -24,6 +24,7 @@ from ..nodes.scene import UNTITLED, SceneChange, active_scene
 from . import closing
 from .banner import Banner
 from .documents import Documents
+from .field_input import finish_typing
 from .focus_line import FocusLine
 from .history import History
 from .messages import Messages, active_log
@@ -372,8 +373,9 @@ class DesktopWindow(KatanaWindow):
 
     def _may_close(self) -> bool:
         self._closing.stop()
-        jobs = closing.jobs_under_way() if self._asks else None
-        if jobs is not None and jobs.ending:
+        finish_typing()
+        jobs = closing.jobs_under_way(self._renders.renders) if self._asks else None
+        if jobs is not None and jobs.ends_any:
             choice = closing.ask(jobs, self)
             # Asked before the wait: after it, the artist may have gone.
             if choice is closing.Choice.STAY or not self.documents.confirm_discard():
@@ -386,6 +388,6 @@ class DesktopWindow(KatanaWindow):
         return to_document(active_scene().project) == self._confirmed or self.documents.confirm_discard()
 
     def _close_if_idle(self) -> None:
-        if not closing.jobs_under_way().ending:
+        if not closing.jobs_under_way(self._renders.renders).ends_any:
             self._closing.stop()
             self.close()

@@ -16,6 +16,7 @@ from ..Katana.UI4.App import Tabs
 from ..nodes.graph import Node
 from ..nodes.scene import active_scene
 from . import style
+from .field_input import finish_typing
 from .history import History
 from .rendering import RenderSession
 from .user_settings import UserSettings
@@ -157,6 +158,7 @@ def chosen_palette(settings: UserSettings) -> style.Palette:
 
 def preview(renders: RenderSession) -> None:
     """Start a Preview Render on the default farm: of the one selected, the edited or a Render node."""
+    finish_typing()
     node = _node()
     if node is None:
         renders.message_posted.emit("There is no node to render: select one in the Node Graph.")
@@ -176,5 +178,6 @@ def _node() -> Node | None:
 
 
 def _repeat(renders: RenderSession) -> None:
+    finish_typing()
     if not renders.repeat_latest():
         renders.message_posted.emit("Nothing has been rendered in this session yet.")

@@ -41,6 +41,8 @@ class Scene:
         self._project = Project()
         self._path: Path | None = None
         self._dirty = False
+        self._is_changed = False
+        """Whether it differs from its file by a change that undo does not revert."""
         self._selected: list[str] = []
         self._edited = ""
         self._observers: list[Callable[[SceneChange], None]] = []
@@ -138,7 +140,7 @@ class Scene:
         self._project = project
         self._project.graph.observe(self._on_graph_changed)
         self._path = path
-        self._dirty = False
+        self._dirty = self._is_changed = False
         self._selected = []
         self._edited = ""
         self._notify(SceneChange.REPLACED)
@@ -147,7 +149,7 @@ class Scene:
         """Write the open project to `path`; raises ProjectError."""
         projects.save(self._project, path)
         self._path = path
-        self._dirty = False
+        self._dirty = self._is_changed = False
         self._notify(SceneChange.FILE)
 
     def mark_dirty(self) -> None:
@@ -156,9 +158,14 @@ class Scene:
             self._dirty = True
             self._notify(SceneChange.FILE)
 
-    def mark_saved(self) -> None:
-        """Mark the project as equal to its file, for example after undoing all changes."""
-        if self._dirty:
+    def mark_changed(self) -> None:
+        """Mark the project as different from its file until it is saved, whatever is undone."""
+        self._is_changed = True
+        self.mark_dirty()
+
+    def mark_reverted(self) -> None:
+        """Mark the project as equal to its file after all steps were undone, unless more was changed."""
+        if self._dirty and not self._is_changed:
             self._dirty = False
             self._notify(SceneChange.FILE)
 

@@ -17,12 +17,13 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QMessageBox, QPush
 from pytestqt.qtbot import QtBot
 
 from host.app.autosave import Autosave, Recovered
-from host.app.closing import describe
-from host.app.render_state import Phase
+from host.app.closing import UnderWay, consequence, describe, jobs_under_way
+from host.app.render_state import Phase, Render
 from host.Katana.FarmAPI import FarmPluginManager, Job
 from host.Katana.FarmAPI.BaseFarmPlugin import BaseFarmPlugin
 from host.nodes.scene import active_scene
 from host.nodes.types import NODE_TYPES
+from host.render_service import RenderMethod
 from tests.host.conftest import MakeDesktop, forget_session, shut
 from tests.host.driving import WAIT_MS, open_small, trigger_preview
 
@@ -46,6 +47,18 @@ def answer(*buttons: str) -> Callable[[], list[str]]:
 
     QTimer.singleShot(0, click)
     return lambda: said
+
+
+def test_renders_that_have_no_job_yet_are_under_way_too() -> None:
+    """As while their scene is cooked: closing drops them."""
+    cooked = Render("Beauty", "", RenderMethod.PREVIEW, 1.0, 1, 0.0)
+    over = Render("Key", "", RenderMethod.PREVIEW, 1.0, 2, 0.0)
+    over.phase = Phase.FAILED
+    jobs = jobs_under_way([cooked, over])
+    assert jobs.ends_any and describe(jobs, 0.0) == "Beauty, being prepared"
+    assert "A render is under way" in consequence(jobs)
+    cooked.job_id = "job000001"
+    assert not jobs_under_way([cooked, over]).ends_any
 
 
 def test_closing_names_the_renders_under_way_and_stays_waits_or_ends(
@@ -91,7 +104,7 @@ def test_many_jobs_are_counted_and_only_the_first_are_named() -> None:
     """Waiting ones are called so; times are minutes and seconds."""
     running = Job("1", "Key", 100, 0, Job.State.kRunning, "")
     waiting = Job("2", "Fill", 0, 0, Job.State.kWaiting, "")
-    lines = describe([running, *[waiting] * 11], now=175.0).splitlines()
+    lines = describe(UnderWay([], [running, *[waiting] * 11], {}), now=175.0).splitlines()
     assert lines[0] == "Key, running for 1:15" and lines[1] == "Fill, waiting"
     assert lines[-1] == "and 4 more" and len(lines) == 9
 
@@ -223,6 +236,9 @@ def test_what_a_crash_left_unsaved_is_offered_and_recovered(
     recover = next(each for each in desktop.window.findChildren(QPushButton) if each.text() == "Recover")
     recover.click()
     assert active_scene().graph.find("Lost") is not None and active_scene().dirty
+    active_scene().graph.create(NODE_TYPES["Light"])
+    desktop.window.history.undo()
+    assert active_scene().dirty  # it was never saved
     qtbot.waitUntil(lambda: not copy.exists() and desktop.autosave._file.exists())  # type: ignore[union-attr]
     own = desktop.autosave._file
     shut(desktop)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import shiboken6
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEvent
-from PySide6.QtWidgets import QApplication, QGraphicsTextItem, QGraphicsView, QSpinBox
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QGraphicsTextItem,
+    QGraphicsView,
+    QLineEdit,
+    QSpinBox,
+)
 from pytestqt.qtbot import QtBot
 
 from host.app.editors import FileEditor, IntegerEditor, NumberEditor, TextEditor, VectorEditor
 from host.app.filter_menu import FilterMenu
 from host.app.node_graph import NodeGraphTab
+from host.app.window_menus import preview
 from host.Katana import NodegraphAPI
 from host.nodes.scene import active_scene
 from host.nodes.types import NODE_TYPES
@@ -24,6 +33,7 @@ from tests.host.driving import (
     open_small,
     parameters,
     right_click,
+    trigger_preview,
 )
 
 
@@ -107,7 +117,80 @@ def test_a_range_that_the_artist_sets_is_to_be_saved(
     qtbot.keyClicks(last, "48")
     qtbot.keyClick(last, Qt.Key.Key_Return)
     assert active_scene().project.last_frame == 48.0
-    assert active_scene().dirty
+    render = active_scene().graph.node("Render")
+    render.set_value("farmOptions", "a=b")
+    desktop.window.history.undo()
+    assert render.value("farmOptions") == ""
+    assert active_scene().dirty  # an undone step is not all that was changed
+    active_scene().set_range(1001.0, 1001.0)
+    last.selectAll()
+    qtbot.keyClicks(last, "900")
+    qtbot.keyClick(last, Qt.Key.Key_Return)
+    assert last.value() == active_scene().project.last_frame == 1001
+    active_scene().open_project(active_scene().project)  # without a file, as a USD file that was opened
+    desktop.queries.range_found.emit("Render", 1.0, 10.0)
+    assert active_scene().project.last_frame == 1001.0  # the artist's, set while the file was read
+
+
+def test_what_is_typed_is_saved_and_rendered_without_another_key(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """Shortcuts and the window's close button move no focus; the project that is opened takes none of it."""
+    desktop = make_desktop()
+    open_small(desktop)
+    documents, tab = desktop.window.documents, parameters()
+    assert documents.save_to(tmp_path / "a.kqproject")
+    settings = active_scene().graph.node("RenderSettings")
+
+    def type_width(text: str) -> QAbstractSpinBox:
+        active_scene().edit(settings)
+        field = tab.editor("width")
+        assert isinstance(field, IntegerEditor)
+        field.box.setFocus()
+        field.box.selectAll()
+        qtbot.keyClicks(field.box, text)
+        return field.box
+
+    type_width("123")
+    assert documents.save()
+    assert '"width": 123' in (tmp_path / "a.kqproject").read_text()
+    type_width("124")
+    preview(desktop.renders)
+    assert settings.value("width") == 124
+    desktop.renders.cancel_all()
+    type_width("125")
+    assert documents.confirm_discard()  # nothing is asked here
+    assert settings.value("width") == 125
+    box = type_width("126")
+    with qtbot.captureExceptions() as raised:
+        active_scene().edit(active_scene().graph.node("Render"))
+        qtbot.waitUntil(lambda: not shiboken6.isValid(box))
+    assert not raised
+
+
+def test_escape_restores_a_field_and_cancels_no_render(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """As a shortcut of the window it cancels the latest render."""
+    desktop = make_desktop()
+    open_small(desktop, samples=20000)
+    trigger_preview("Render")
+    active_scene().edit(active_scene().graph.node("RenderSettings"))
+    tab = parameters()
+    width = tab.editor("width")
+    assert isinstance(width, IntegerEditor)
+    name = tab.findChild(QLineEdit)
+    assert name is not None and name.accessibleName() == "Name"
+    [last] = (box for box in desktop.window.findChildren(QSpinBox) if box.accessibleName() == "Last frame")
+    for field in (width.box, name, last):
+        line = field if isinstance(field, QLineEdit) else field.lineEdit()
+        shown = line.text()
+        field.setFocus()
+        line.selectAll()
+        qtbot.keyClicks(field, "77")
+        assert line.text() == "77"
+        qtbot.keyClick(field, Qt.Key.Key_Escape)
+        assert line.text() == shown
+    assert not desktop.renders.renders[-1].ended
+    desktop.renders.cancel_all()
 
 
 def test_the_cameras_of_the_scene_are_offered(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

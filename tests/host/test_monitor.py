@@ -326,6 +326,8 @@ def test_a_picture_that_was_dropped_from_memory_is_read_again(
         item for item in CatalogAPI.GetCatalogItems() if item.getMainSequenceID() == first.sequence_id
     )
     qtbot.waitUntil(lambda: first.sequence_id not in pictures._images, timeout=WAIT_MS)
+    pictures._file_read.emit(first.sequence_id, image, image)  # of a file that was being read
+    assert first.sequence_id not in pictures._images
     assert second.picture_file is not None
     os.utime(second.picture_file, (1, 1))
     _show(CatalogAPI.kPrimaryView, second)
