@@ -23,6 +23,7 @@ from ..Katana.UI4.Tabs import BaseTab
 from ..nodes.errors import ProjectError
 from ..nodes.scene import SceneChange, active_scene
 from ..nodes.variables import Variable
+from .field_input import keep_escape
 from .labels import WrappedLabel
 
 _NAME, _VALUE, _OPTIONS = range(3)
@@ -127,6 +128,7 @@ class ProjectSettingsTab(BaseTab):
         line = QLineEdit(field)
         field.setLineEdit(line)
         line.setText(variable.value)
+        keep_escape(field)
         line.editingFinished.connect(lambda row=row, line=line: self._set_value(row, line.text()))
         self.table.setCellWidget(row, _VALUE, field)
 

@@ -58,6 +58,25 @@ def test_variables_are_edited_in_their_panel(make_desktop: MakeDesktop, qtbot: Q
     assert [variable.name for variable in scene.project.variables] == ["shot"]
 
 
+def test_escape_in_the_field_of_a_value_restores_it(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """As a shortcut of the window it cancels the latest render, without a question."""
+    desktop = make_desktop()
+    open_small(desktop, samples=20000)
+    active_scene().set_variables((SHOTS,))
+    desktop.window.open_tab("Project Settings")
+    desktop.window.activateWindow()
+    render = desktop.renders.start("Render", "Local Farm", RenderMethod.PREVIEW)
+    field = settings_tab().value_field(0)
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus, timeout=WAIT_MS)
+    qtbot.keyClicks(field, "x")
+    assert field.currentText() == "sh010x"
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert (field.currentText(), render.ended) == ("sh010", False)
+    desktop.renders.cancel(render)
+    assert active_scene().project.variables == (SHOTS,)
+
+
 def test_plug_ins_read_and_set_variables_as_in_katana(make_desktop: MakeDesktop) -> None:
     """Parameters of the root node: a group for each variable."""
     make_desktop()
