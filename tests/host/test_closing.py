@@ -237,7 +237,7 @@ def test_what_a_crash_left_unsaved_is_offered_and_recovered(
     recover.click()
     assert active_scene().graph.find("Lost") is not None and active_scene().dirty
     active_scene().graph.create(NODE_TYPES["Light"])
-    desktop.window.history.undo()
+    desktop.history.undo()
     assert active_scene().dirty  # it was never saved
     qtbot.waitUntil(lambda: not copy.exists() and desktop.autosave._file.exists())  # type: ignore[union-attr]
     own = desktop.autosave._file

@@ -119,7 +119,7 @@ def test_a_range_that_the_artist_sets_is_to_be_saved(
     assert active_scene().project.last_frame == 48.0
     render = active_scene().graph.node("Render")
     render.set_value("farmOptions", "a=b")
-    desktop.window.history.undo()
+    desktop.history.undo()
     assert render.value("farmOptions") == ""
     assert active_scene().dirty  # an undone step is not all that was changed
     active_scene().set_range(1001.0, 1001.0)
@@ -137,6 +137,7 @@ def test_what_is_typed_is_saved_and_rendered_without_another_key(
 ) -> None:
     """Shortcuts and the window's close button move no focus; the project that is opened takes none of it."""
     desktop = make_desktop()
+    desktop.window.activateWindow()
     open_small(desktop)
     documents, tab = desktop.window.documents, parameters()
     assert documents.save_to(tmp_path / "a.kqproject")
@@ -146,10 +147,12 @@ def test_what_is_typed_is_saved_and_rendered_without_another_key(
         active_scene().edit(settings)
         field = tab.editor("width")
         assert isinstance(field, IntegerEditor)
-        field.box.setFocus()
-        field.box.selectAll()
-        qtbot.keyClicks(field.box, text)
-        return field.box
+        box = field.box
+        box.setFocus()
+        qtbot.waitUntil(box.hasFocus, timeout=WAIT_MS)
+        box.selectAll()
+        qtbot.keyClicks(box, text)
+        return box
 
     type_width("123")
     assert documents.save()
@@ -171,6 +174,7 @@ def test_what_is_typed_is_saved_and_rendered_without_another_key(
 def test_escape_restores_a_field_and_cancels_no_render(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
     """As a shortcut of the window it cancels the latest render."""
     desktop = make_desktop()
+    desktop.window.activateWindow()
     open_small(desktop, samples=20000)
     trigger_preview("Render")
     active_scene().edit(active_scene().graph.node("RenderSettings"))
@@ -184,6 +188,7 @@ def test_escape_restores_a_field_and_cancels_no_render(make_desktop: MakeDesktop
         line = field if isinstance(field, QLineEdit) else field.lineEdit()
         shown = line.text()
         field.setFocus()
+        qtbot.waitUntil(field.hasFocus, timeout=WAIT_MS)
         line.selectAll()
         qtbot.keyClicks(field, "77")
         assert line.text() == "77"
