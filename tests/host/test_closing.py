@@ -16,6 +16,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
+from host.app import closing
 from host.app.autosave import Autosave, Recovered
 from host.app.closing import UnderWay, consequence, describe, jobs_under_way
 from host.app.render_state import Phase, Render
@@ -83,6 +84,33 @@ def test_closing_names_the_renders_under_way_and_stays_waits_or_ends(
     assert len(said()) == 4
     desktop.renders.cancel(render)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+
+
+def test_closing_waits_for_renders_that_are_being_cooked(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no job yet, and would be dropped without a question."""
+    desktop = make_desktop()
+    window, gate, request = desktop.window, threading.Event(), desktop.cook.request
+    open_small(desktop)
+
+    def cook_late(**asked: object) -> object:
+        gate.wait(WAIT_MS / 1000)
+        return request(**asked)
+
+    monkeypatch.setattr(desktop.cook, "request", cook_late)
+    trigger_preview("Render")
+    window._asks = True
+    said = answer("Wait, Then Close")
+    assert not window.close()
+    assert said()[1] == "Render, being prepared"
+    monkeypatch.setattr(closing, "ask", lambda *_: closing.Choice.STAY)
+    window._close_if_idle()
+    assert window.isVisible() and window._closing.isActive()
+    gate.set()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
+    [render] = desktop.renders.renders
+    assert FarmPluginManager.GetJobState(render.job_id, render.farm) == Job.State.kCompleted
 
 
 def test_end_and_close_closes_at_once(make_desktop: MakeDesktop, qtbot: QtBot) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QAction, QContextMenuEvent, QFocusEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
+    QFileDialog,
     QGraphicsTextItem,
     QGraphicsView,
     QLineEdit,
@@ -22,6 +24,7 @@ from host.app.filter_menu import FilterMenu
 from host.app.node_graph import NodeGraphTab
 from host.app.window_menus import preview
 from host.Katana import NodegraphAPI
+from host.nodes.project import to_document
 from host.nodes.scene import active_scene
 from host.nodes.types import NODE_TYPES
 from tests.host.conftest import MakeDesktop
@@ -123,17 +126,19 @@ def test_a_range_that_the_artist_sets_is_to_be_saved(
     assert render.value("farmOptions") == ""
     assert active_scene().dirty  # an undone step is not all that was changed
     active_scene().set_range(1001.0, 1001.0)
+    assert desktop.window.documents.save()
     last.selectAll()
     qtbot.keyClicks(last, "900")
     qtbot.keyClick(last, Qt.Key.Key_Return)
     assert last.value() == active_scene().project.last_frame == 1001
+    assert not active_scene().dirty
     active_scene().open_project(active_scene().project)  # without a file, as a USD file that was opened
     desktop.queries.range_found.emit("Render", 1.0, 10.0)
     assert active_scene().project.last_frame == 1001.0  # the artist's, set while the file was read
 
 
 def test_what_is_typed_is_saved_and_rendered_without_another_key(
-    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shortcuts and the window's close button move no focus; the project that is opened takes none of it."""
     desktop = make_desktop()
@@ -164,6 +169,20 @@ def test_what_is_typed_is_saved_and_rendered_without_another_key(
     type_width("125")
     assert documents.confirm_discard()  # nothing is asked here
     assert settings.value("width") == 125
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "b.kqproject"), ""))
+    type_width("127")
+    assert documents.save_as()
+    assert '"width": 127' in (tmp_path / "b.kqproject").read_text()
+    actions = {each.text().replace("&", ""): each for each in desktop.window.findChildren(QAction)}
+    for width, name in ((128, "Repeat Last Render"), (129, "Note Nodes")):
+        type_width(str(width))
+        actions[name].trigger()
+        assert settings.value("width") == width
+    desktop.renders.cancel_all()
+    monkeypatch.setattr(documents, "confirm_discard", lambda: False)
+    desktop.window._confirmed = to_document(active_scene().project)  # as after Wait, Then Close
+    type_width("130")
+    assert not desktop.window.close()
     box = type_width("126")
     with qtbot.captureExceptions() as raised:
         active_scene().edit(active_scene().graph.node("Render"))

@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from host.app.desktop import Desktop
 from host.app.editors import NumberEditor
+from host.Katana import KatanaFile
 from host.nodes.errors import SceneError
 from host.nodes.graph import Graph
 from host.nodes.project import Project, to_document
@@ -128,6 +129,10 @@ def test_undoing_to_the_saved_state_is_no_change_to_save(make_desktop: MakeDeskt
     assert active_scene().dirty
     desktop.history.undo()
     assert not active_scene().dirty
+    KatanaFile.SetFileDirty()  # by a plug-in: no step
+    active_scene().graph.node("RenderSettings").set_value("samples", 8)
+    desktop.history.undo()
+    assert active_scene().dirty
     desktop.window.documents.new()
     assert not desktop.history.stack.canUndo() and not desktop.history.stack.canRedo()
 
