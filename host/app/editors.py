@@ -54,6 +54,12 @@ class _FieldEvents(QObject):
         return False
 
 
+def _on_entered(line: QLineEdit) -> None:
+    """Note that nothing was typed since, unless the field lost the focus because it is being deleted."""
+    if shiboken6.isValid(line):
+        line.setModified(False)
+
+
 class Editor(QWidget):
     """Base of all editors.
 
@@ -94,8 +100,7 @@ class Editor(QWidget):
         if line is not None:
             keep_escape(widget)
             field = widget if isinstance(widget, QAbstractSpinBox) else line
-            # The field may have lost the focus because it is being deleted.
-            field.editingFinished.connect(lambda: shiboken6.isValid(line) and line.setModified(False))
+            field.editingFinished.connect(lambda: _on_entered(line))
 
 
 class TextEditor(Editor):

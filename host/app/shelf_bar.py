@@ -55,5 +55,10 @@ class ShelfBar(QToolBar):
             action.setShortcut(QKeySequence(item.getKeyboardShortcut()))
         if item.getDescription():
             action.setToolTip(item.getDescription())
-        action.triggered.connect(lambda: (finish_typing(), item.run()))
+        action.triggered.connect(lambda: _run(item))
         return action
+
+
+def _run(item: Shelves.ShelfItem) -> None:
+    finish_typing()
+    item.run()
