@@ -186,7 +186,6 @@ def test_the_count_follows_what_is_ticked(dialog: StartMultipleRendersDialog) ->
 def test_an_open_dialog_that_is_raised_again_has_the_project_as_it_is(service: Service, qtbot: Any) -> None:
     """Its nodes, variables and presets; the ticks of those that stay and a typed range are kept."""
     dialog = StartMultipleRendersDialog.show_for(None)
-    qtbot.addWidget(dialog)
     untick(dialog.nodes, "Matte")
     untick(dialog.values["shot"], "sh030")
     active = scene.active_scene()
@@ -217,10 +216,9 @@ def test_an_open_dialog_that_is_raised_again_has_the_project_as_it_is(service: S
     dialog.close()
 
 
-def test_the_frame_of_a_dialog_that_is_raised_again_is_the_current_one(service: Service, qtbot: Any) -> None:
+def test_the_frame_of_a_dialog_that_is_raised_again_is_the_current_one(service: Service) -> None:
     """Where no other was chosen in it."""
     dialog = StartMultipleRendersDialog.show_for(None)
-    qtbot.addWidget(dialog)
     scene.active_scene().set_frame(8.0)
     assert StartMultipleRendersDialog.show_for(None).frames.text() == "8"
     dialog.close()
