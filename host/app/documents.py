@@ -97,13 +97,11 @@ class Documents(QObject):
 
     def save(self) -> bool:
         """Save to the project's file, or as save_as where it has none; return whether it was saved."""
-        finish_typing()
         path = active_scene().path
         return self.save_to(path) if path is not None else self.save_as()
 
     def save_as(self) -> bool:
         """Save to a file chosen in a dialog; return whether it was saved."""
-        finish_typing()
         path, _ = QFileDialog.getSaveFileName(self._window, "Save As", self._folder(), _PROJECTS)
         if not path:
             return False
@@ -126,6 +124,7 @@ class Documents(QObject):
 
     def save_to(self, path: Path) -> bool:
         """Save to `path`; return whether it was saved. An error is emitted as `failed`."""
+        finish_typing()
         try:
             KatanaFile.Save(str(path))
         except ProjectError as error:

@@ -11,9 +11,11 @@ from PySide6.QtGui import QColor, QImage
 from pytestqt.qtbot import QtBot
 
 from host.app import rendering
+from host.app.desktop import Desktop
 from host.app.render_state import Phase, Render
 from host.app.submission import Prepared, Submission
 from host.Katana import CatalogAPI
+from host.Katana.CatalogAPI.CatalogItem import CatalogItem
 from host.Katana.FarmAPI import FarmPluginManager, Job
 from host.nodes.scene import active_scene
 from host.render_service import RenderMethod
@@ -154,6 +156,16 @@ def test_a_render_keeps_its_picture_when_a_later_one_writes_to_its_file(
     run(first, "#00ff00")
 
 
+def submitted(desktop: Desktop, qtbot: QtBot) -> tuple[Render, CatalogItem]:
+    """Start a preview on the farm; return it once it has a job, with its item in the Catalog."""
+    open_small(desktop)
+    render = desktop.renders.start("Render", FARM, RenderMethod.PREVIEW)
+    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
+    assert item is not None
+    qtbot.waitUntil(lambda: bool(render.job_id), timeout=WAIT_MS)
+    return render, item
+
+
 def test_a_job_that_is_started_again_begins_anew_in_the_catalog(
     make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,11 +173,7 @@ def test_a_job_that_is_started_again_begins_anew_in_the_catalog(
     states: dict[str, str] = {}
     without_farm(monkeypatch, states)
     desktop = make_desktop()
-    open_small(desktop)
-    render = desktop.renders.start("Render", FARM, RenderMethod.PREVIEW)
-    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
-    assert item is not None
-    qtbot.waitUntil(lambda: bool(render.job_id), timeout=WAIT_MS)
+    render, item = submitted(desktop, qtbot)
     states[render.job_id] = Job.State.kFailed
     qtbot.waitUntil(lambda: item.getRenderError() is not None, timeout=WAIT_MS)
     item.setRenderStartTime(1000.0)
@@ -187,11 +195,7 @@ def test_a_job_that_is_started_again_and_ends_between_two_polls_has_nothing_of_i
     log_files = [str(logs[0])]
     monkeypatch.setattr(FarmPluginManager, "GetRenderLogFilename", lambda _job, _farm: log_files[-1])
     desktop = make_desktop()
-    open_small(desktop)
-    render = desktop.renders.start("Render", FARM, RenderMethod.PREVIEW)
-    item = CatalogAPI.FindCatalogItemBySequenceID(render.sequence_id)
-    assert item is not None
-    qtbot.waitUntil(lambda: bool(render.job_id), timeout=WAIT_MS)
+    render, item = submitted(desktop, qtbot)
     states[render.job_id] = Job.State.kRunning
     qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
     states[render.job_id] = Job.State.kFailed

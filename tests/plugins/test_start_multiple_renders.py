@@ -204,6 +204,9 @@ def test_an_open_dialog_that_is_raised_again_has_the_project_as_it_is(service: S
     assert dialog.values["shot"].ticked() == ["sh010", "sh020", "sh040", "sh050"]
     assert dialog.frames.text() == "3"
     qtbot.waitUntil(dialog.values["time"].isVisible, timeout=LIMIT_MS)
+    dialog.resize(dialog.minimumSizeHint())  # the panels scroll, and are no narrower than their buttons need
+    panels = (dialog.nodes, dialog.names, *dialog.values.values())
+    assert all(panel.width() >= panel.minimumSizeHint().width() for panel in panels)
     passed, widget = [], dialog.nodes.list.nextInFocusChain()
     while widget is not dialog.nodes.list:
         passed.append(widget)

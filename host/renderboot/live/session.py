@@ -251,10 +251,12 @@ class LiveRender:
             picture.render_preview()
             preview = picture.preview_pixels()
             if preview is not None:  # None: the render stops
-                pixels = preview if self._is_whole else self._full_picture(picture.pixels())
-                # A sixteenth of the picture's pixels: compressing them takes longer than sending them.
-                level = 0 if pixels is preview else 3
-                sender.send_picture(png(pixels, level=level), self._shown)
+                if self._is_whole:
+                    # A sixteenth of the picture's pixels: compressing them takes longer than sending them.
+                    content = png(preview, level=0)
+                else:
+                    content = png(self._full_picture(picture.pixels()))
+                sender.send_picture(content, self._shown)
             return machine.first_shown
         if isinstance(instruction, Refine):
             return self._refine(picture, sender, instruction.samples)

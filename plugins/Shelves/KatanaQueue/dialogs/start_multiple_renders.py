@@ -161,7 +161,7 @@ class StartMultipleRendersDialog(SingleDialog):
         self._update()
 
     def _add(self, panel: TickPanel) -> None:
-        panel.setMinimumWidth(170)
+        panel.setMinimumWidth(max(170, panel.minimumSizeHint().width()))  # its buttons are never cut off
         panel.list.itemChanged.connect(lambda _item: self._update())
         self._panels.addWidget(panel)
 
