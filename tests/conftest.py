@@ -82,12 +82,14 @@ def pytest_report_to_serializable() -> Generator[None, Any, Any]:
 def pytest_configure(config: pytest.Config) -> None:
     """Mark this run's processes, so that the leak guards find them even when re-parented.
 
-    Also gives the tests' sessions a folder of this run for their keys.
+    Also gives the tests' sessions a folder of this run for their keys, and their renders a full share of the
+    processor: at the default KQ_NICE a render of seconds takes minutes on a machine that is busy otherwise.
     """
     mark_descendants()
     runtime = tempfile.TemporaryDirectory(prefix="kq-run-", ignore_cleanup_errors=True)
     config.add_cleanup(runtime.cleanup)
     os.environ["XDG_RUNTIME_DIR"] = runtime.name
+    os.environ["KQ_NICE"] = "0"
 
 
 @pytest.fixture(autouse=True)
