@@ -22,10 +22,10 @@ from .errors import (
 from .farms.catalogue import FARM_TITLES, open_farm
 from .farms.farm import Farm
 from .farms.published import FarmChange
-from .frame_ranges import format_frames, parse_frames
+from .frame_ranges import format_frames, parse_frames, stepped_ranges
 from .frame_selection import picture_file, tasks_to_render
 from .openjd.bundle import write_bundle
-from .own_folders import local_user
+from .own_folders import local_user, own_data_root
 from .patterns import OutputPatterns, load_patterns
 from .pictures.open_file import PictureError
 from .pictures.reader import Picture, PictureReader
@@ -134,6 +134,7 @@ __all__ = [
     "new_job_id",
     "not_saved_text",
     "open_farm",
+    "own_data_root",
     "parse_frames",
     "percent_text",
     "picture_file",
@@ -143,6 +144,7 @@ __all__ = [
     "remote_choices",
     "split_command_line",
     "start_session",
+    "stepped_ranges",
     "task_commands",
     "tasks_to_render",
     "warning_text",

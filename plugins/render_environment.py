@@ -22,6 +22,8 @@ LEFT_OUT = (
     "SSH_.*|SUDO_.*|GPG_.*|TMUX.*|STY|TMP|TEMP|TMPDIR",
     "APPDATA|LOCALAPPDATA|PROGRAMDATA|ALLUSERSPROFILE|PUBLIC|HOMEDRIVE|HOMEPATH|ONEDRIVE.*|COMMONPROGRAM.*",
     "SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|OS|PROCESSOR_.*|NUMBER_OF_PROCESSORS|PSMODULEPATH",
+    # Of a farm's job that this desktop runs in, and its graphics cards: a job elsewhere has its own.
+    "SLURM_.*|SLURMD_.*|CUE_.*|(CUDA|NVIDIA|ROCR|HIP)_VISIBLE_DEVICES",
     # Secrets: must not be written to the journal or sent over the network.
     ".*(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL|API_?KEY|PRIVATE_KEY|ACCESS_KEY).*",
 )

@@ -43,7 +43,7 @@ class Session:
 
     Attributes:
         client: the connection to it, usable at once.
-        settings: its settings; None until they have been read from the environment.
+        settings: its settings, with the user's own data root; None until that is known.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Session:
         self._find_python = find_python or (lambda: Interpreter(sys.executable, os.environ))
         self._interpreter: Interpreter | None = None
         self._given = settings
-        self.settings = settings
+        self.settings: Settings | None = None
         self._lock = threading.Lock()
         self._lifeline: int | None = None
         self._closing = False

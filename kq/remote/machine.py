@@ -194,7 +194,8 @@ class PosixMachine(Machine):
         candidates = [self.host.python] if self.host.python else []
         if not self.host.python:
             for root in dict.fromkeys(roots):
-                candidates += [f"{root}/bin/python3", f"{root}/bin/python", f"{root}/.venv/bin/python"]
+                folders = ("bin/python.sh", "bin/python3", "bin/python", ".venv/bin/python")
+                candidates += [f"{root}/{name}" for name in folders]
             candidates += ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
         output = self._run(_FIND_PYTHON, candidates)
         self.python, version = newest_python(output.out, self.host)

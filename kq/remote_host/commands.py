@@ -177,7 +177,8 @@ def _lay_out(folder: HostFolder, config: AgentConfig, options: argparse.Namespac
     if options.desktop_root and options.katana_root and options.desktop_root != options.katana_root:
         paths.append((options.desktop_root, options.katana_root))
     # For StopAgents, which has no arguments for them.
-    write_private(base_folder() / "python", sys.executable.encode(), create_folder=True)
+    python = os.environ.get("KQ_PYTHON") or sys.executable
+    write_private(base_folder() / "python", python.encode(), create_folder=True)
     write_private(base_folder() / "root", str(_PROGRAM.parents[2]).encode())
     folder.write_connection(config)
     folder.write_site(Site(streams=not shared, work=str(folder.work), paths=tuple(paths)))

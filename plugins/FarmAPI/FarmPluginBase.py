@@ -15,7 +15,7 @@ from typing import Any
 
 from Katana import FarmAPI
 
-from ...kq.api import JobRecord, Session, Settings, current_session
+from ...kq.api import JobRecord, KqError, Session, Settings, current_session, own_data_root
 from .. import queue_session
 from ..farm_requests import FARM_STATES, farm_job
 from ..render_environment import render_environment
@@ -83,8 +83,13 @@ class FarmPluginBase(FarmAPI.BaseFarmPlugin):
         Raises:
             FarmPluginException: the folder cannot be made.
         """
-        settings = running_session().settings or Settings.from_environment()
-        folder = settings.data_root / "renders" / f"{_file_name(renderContextName)}-{secrets.token_hex(4)}"
+        settings = running_session().settings
+        try:
+            # The session may not know its root yet: finding it takes no longer than making a folder in it.
+            root = settings.data_root if settings else own_data_root(Settings.from_environment().data_root)
+        except KqError as error:
+            raise FarmAPI.FarmPluginException(str(error)) from error
+        folder = root / "renders" / f"{_file_name(renderContextName)}-{secrets.token_hex(4)}"
         try:
             folder.mkdir(mode=0o700, parents=True)
         except OSError as error:

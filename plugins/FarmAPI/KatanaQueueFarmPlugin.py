@@ -54,7 +54,8 @@ class KatanaQueueFarmPlugin(FarmPluginBase):
             job_id, submitted = session.client.submit(asked.spec)
         except KqError as error:
             raise FarmAPI.FarmPluginException(str(error)) from error
-        recent_requests[asked.options.get("renderMethodType", "other")] = dict(vars(request))
+        method = asked.options.get("renderMethodType", "other")
+        recent_requests[method] = dict(getattr(request, "__dict__", {}))
         catalog.remember(job_id, str(request.renderContextName or ""), asked.spec.node)
         submitted.add_done_callback(report(f"Katana Queue: job {asked.spec.name}"))
         submitted.add_done_callback(partial(_warn_if_not_saved, asked.spec.name))

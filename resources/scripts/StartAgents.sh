@@ -55,8 +55,8 @@ find_python() {
         printf '%s\n' "$KQ_PYTHON"
         return
     fi
-    for name in "$katana_root/bin/python3" "$katana_root/bin/python" "$katana_root/.venv/bin/python" \
-        "$1/.venv/bin/python" python3 python3.13 python3.12 python3.11; do
+    for name in "$katana_root/bin/python.sh" "$katana_root/bin/python3" "$katana_root/bin/python" \
+        "$katana_root/.venv/bin/python" "$1/.venv/bin/python" python3 python3.13 python3.12 python3.11; do
         if command -v "$name" >/dev/null 2>&1 && is_new_enough "$name"; then
             command -v "$name"
             return
@@ -70,6 +70,9 @@ kq_root="$(find_kq)" ||
 python="$(find_python "$kq_root")" || fail "no Python 3.11 or later found: install one, or set KQ_PYTHON"
 is_new_enough "$python" ||
     fail "$python is $("$python" --version 2>&1 </dev/null || true): Python 3.11 or later is needed"
+
+# For StopAgents: Katana's python.sh runs another program, which may not start by itself.
+export KQ_PYTHON="$python"
 
 printf 'Starting %s Agents on %s for %s\n' "$num_agents" "$(uname -n)" "$kq_host"
 exec "$python" -P "$kq_root/kq/remote_host/__main__.py" start \

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -135,6 +135,32 @@ def test_graph_state_variables_name_a_job(monkeypatch: pytest.MonkeyPatch) -> No
     assert job_names.job_name("Render", [12], {"shot": "sh010"}) == "Render, frame 12, shot=sh010"
     monkeypatch.setattr(job_names.NodegraphAPI, "GetRootNode", lambda: None)
     assert job_names.graph_state_variables() == {}
+
+
+@pytest.mark.parametrize(
+    ("frames", "listed"),
+    [
+        (range(1001, 1401, 2), "frames 1001-1399x2"),
+        ([1, 2, 3, 9], "frames 1-3,9"),
+        ([5, 1], "frames 1,5"),
+        ([7, 8], "frames 7-8"),
+        ([7, 7], "frame 7"),
+    ],
+)
+def test_a_job_is_named_by_its_ranges(frames: Sequence[int], listed: str) -> None:
+    """With their steps."""
+    assert job_names.job_name("Render", frames, {}) == f"Render, {listed}"
+
+
+def test_a_long_name_is_cut() -> None:
+    """The queue would refuse a job with a name of more than 1,000 characters, which no artist has written."""
+    scattered = [frame * frame for frame in range(1000)]
+    name = job_names.job_name("Render", scattered, {"shot": "sh010"})
+    assert name.startswith("Render, frames 0-1,4,9,16,")
+    assert name.endswith("\N{HORIZONTAL ELLIPSIS}, shot=sh010")
+    variables = {f"variable{number}": "x" * 60 for number in range(50)}
+    many = job_names.job_name("Render", scattered, variables)
+    assert len(many) == 300 and many.endswith("\N{HORIZONTAL ELLIPSIS}")
 
 
 def test_a_closed_catalog_is_opened(item: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from Katana import FarmAPI, Nodes2DAPI
-from katana_queue.kq.api import JobSpec, QueueChange, Session, join_command_line
+from katana_queue.kq.api import JobSpec, QueueChange, Session, join_command_line, own_data_root
 
 from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.FarmAPI.FarmPluginManager import JobRequest
@@ -180,6 +180,32 @@ def test_temporary_directory_is_ones_own(farm: Any, session: Session) -> None:
         assert stat.S_IMODE(Path(one).stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="on Windows a root is used as it is")
+def test_temporary_directory_before_the_session_knows_its_root(
+    farm: Any, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the user's own folder of a root that others may write to."""
+    shared = tmp_path / "share"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    monkeypatch.setenv("KQ_DATA_ROOT", str(shared))
+    monkeypatch.setattr(session, "settings", None)
+    made = Path(farm.createTemporaryDirectory("render_1"))
+    assert made.parent == own_data_root(shared) / "renders" and own_data_root(shared) != shared
+
+
+def test_a_request_without_a_dictionary_is_submitted_once(farm: Any, session: Session) -> None:
+    """What is recorded of a request fails no job that was submitted: Katana would say that it failed."""
+
+    class Request:
+        __slots__ = ("commands", "environment", "frames", "nodeName", "renderContextName", "tempDir")
+
+    asked, given = Request(), request(python("pass"))
+    for name in Request.__slots__:
+        setattr(asked, name, getattr(given, name))
+    wait_for(session, farm, farm.submitJob(asked), State.kCompleted)
+
+
 def test_render_files_are_copied(farm: Any, tmp_path: Path) -> None:
     """The files of a render go to its folder; one that is not there is named."""
     scene = tmp_path / "scene file.usda"
@@ -328,7 +354,8 @@ def test_the_environment_is_the_desktops_but_for_what_is_its_own(
         "LC_ALL",
     )
     left = ("HOME", "USER", "DISPLAY", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR", "KQ_OPEN_DATA_ROOT", "MY_API_KEY",
-            "AWS_SECRET_ACCESS_KEY", "TMPDIR", "PWD")  # fmt: skip
+            "AWS_SECRET_ACCESS_KEY", "TMPDIR", "PWD", "SLURM_JOB_ID", "CUE_FRAME",
+            "CUDA_VISIBLE_DEVICES")  # fmt: skip
     for name in (*kept, *left):
         monkeypatch.setenv(name, "some value")
     environment = farm.getEnvironmentForJob("render_1")

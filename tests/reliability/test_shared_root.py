@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from typing import Any
 import pytest
 
 from kq.client.discovery import live_sessions
+from kq.client.session import Session
 from kq.errors import SessionFailed
 from kq.own_files import NotOwn, open_to_append
 from kq.own_folders import own_data_root, sessions_folder
 from kq.server import journal_repair
 from kq.server.journal import Journal
+from kq.settings import Settings
 from tests.support.commands import SLEEP
 from tests.support.live_queue import LiveQueue, is_alive, marked_with, until
 from tests.support.strangers import STRANGER, as_stranger
@@ -75,6 +78,25 @@ def test_when_all_names_are_taken_it_says_by_whom(root: Path, monkeypatch: pytes
     planted(expected)
     with pytest.raises(SessionFailed, match=f"{expected.name} belongs to user-{STRANGER}"):
         own_data_root(root)
+
+
+def test_a_session_says_no_root_before_it_knows_its_own(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shared one is not where its files will be: a farm opened there would list none of its jobs."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow_root(_root: Path) -> Path:
+        asked.set()
+        go_on.wait(60)
+        raise SessionFailed("the share is gone")
+
+    monkeypatch.setattr("kq.client.session.own_data_root", slow_root)
+    session = Session(Settings.from_environment({"KQ_DATA_ROOT": str(root)}))
+    assert asked.wait(60)
+    before = session.settings
+    go_on.set()
+    assert session.wait(60)
+    session.close()
+    assert before is None and session.failure == "the share is gone"
 
 
 def test_a_session_in_a_shared_root_takes_no_orders_from_what_is_planted(root: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from kq.remote import HostStore, RemoteHost, RemoteLauncher, StepState
 from kq.remote.ssh_config import route_to
 from kq.settings import Settings
 from tests.remote.machines import Answers, RemoteMachine, Reports, silent_port
-from tests.support.live_queue import until
+from tests.support.live_queue import ROOT, until
 from tests.support.ports import free_port
 
 
@@ -386,6 +387,17 @@ def test_no_python(checker: RemoteLauncher, machine: RemoteMachine) -> None:
     """It says where it was looked for."""
     name, message = broken(checker, machine.target(python="/nowhere/python3"))
     assert name == "Python" and "/nowhere/python3" in message
+
+
+def test_katanas_own_python(checker: RemoteLauncher, machine: RemoteMachine, tmp_path: Path) -> None:
+    """Katana's `bin` has python.sh alone; it is preferred to that of the PATH."""
+    launcher = tmp_path / "Katana 9" / "bin" / "python.sh"
+    launcher.parent.mkdir(parents=True)
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    launcher.chmod(0o755)
+    reports = Reports()
+    checker.check(machine.target(katana_root=str(tmp_path / "Katana 9"), kq_root=str(ROOT)), reports)
+    assert f"{launcher}, version 3." in reports.text()
 
 
 def test_a_python_without_what_kq_needs(

@@ -150,6 +150,23 @@ def test_a_python_that_is_too_old_is_named(hand: Hand, tmp_path: Path) -> None:
     assert done.returncode == 2 and "Python 3.8.20" in done.stderr and "3.11" in done.stderr
 
 
+def test_katanas_own_python_is_found(hand: Hand, queue: LiveQueue, tmp_path: Path) -> None:
+    """Katana's `bin` has python.sh alone; StopAgents runs that, too, not the program that it runs."""
+    root = tmp_path / "Katana 9"
+    (root / "bin").mkdir(parents=True)
+    (root / "kq").symlink_to(ROOT / "kq")
+    launcher = root / "bin" / "python.sh"
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    launcher.chmod(0o755)
+    hand.katana_root = root
+    hand.take_key()
+    started = hand.start(1)
+    assert started.returncode == 0, started.stderr
+    assert (hand.state / "python").read_text() == str(launcher)
+    stopped = hand.run("StopAgents.sh")
+    assert stopped.returncode == 0 and "1 Agent" in stopped.stdout
+
+
 def test_a_key_that_windows_wrote_is_read(hand: Hand, queue: LiveQueue) -> None:
     """With a byte order mark before it."""
     hand.take_key()

@@ -428,7 +428,7 @@ def test_of_a_task_its_own_log_picture_and_command(
     settle(lambda: not acts.start_tasks.isEnabled())  # it runs: there is nothing to start
 
 
-@pytest.mark.parametrize("action", ["start", "submit_again"])
+@pytest.mark.parametrize("action", ["start", "start_missing", "submit_again"])
 def test_what_needs_its_desktop_is_rendered_again_by_katana(
     tab: Any, queue: FakeQueue, settle: Settle, qtbot: Any, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
@@ -443,7 +443,7 @@ def test_what_needs_its_desktop_is_rendered_again_by_katana(
 
     monkeypatch.setattr(job_requests, "render_again", render_again)
     render = DesktopRender(method="previewRender", frame=12)
-    job = make_job(1, needs_desktop=True)
+    job = make_job(1, JobState.FAILED, needs_desktop=True)
     queue.specs[job.id] = JobSpec(name=job.name, commands=(("renderboot",),), desktop=render)
     queue.change(jobs=(job,))
     settle(lambda: tab.model.total == 1)
@@ -454,7 +454,7 @@ def test_what_needs_its_desktop_is_rendered_again_by_katana(
     getattr(tab.actions_of_jobs, action).trigger()
     settle(lambda: "open its scene" in tab.notice.text())
     assert asked == [(job.id, render)] * 2
-    assert not {"start_jobs", "submit"} & {each[0] for each in queue.asked}
+    assert not {"start_jobs", "start_tasks", "submit"} & {each[0] for each in queue.asked}
 
 
 def test_a_menu_acts_on_the_job_that_it_was_opened_on(

@@ -302,7 +302,10 @@ class JobActions(QObject):
             self._requests.ask_each("Start Task", self._jobs_of(job_id), partial(start_tasks, tasks))
 
     def _start_missing(self) -> None:
-        self.missing.start([job for job in self.selected() if job.state.is_terminal and not job.farm])
+        over = [job for job in self.selected() if job.state.is_terminal and not job.farm]
+        again = [job for job in over if job.needs_desktop and job.state is not JobState.COMPLETED]
+        self._requests.start(again)
+        self.missing.start([job for job in over if job not in again])
 
     def _change_priority(self, by: int) -> None:
         verb = "Raised" if by > 0 else "Lowered"
