@@ -24,10 +24,9 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..Katana.Utils import Plugins
 from ..nodes import cooking
 from ..nodes.errors import SceneError
-from ..nodes.project import resolved
+from ..nodes.project import output_path, resolved
 from ..nodes.scene import active_scene
 from .frame_sequence import numbered
-from .submission import at_home
 
 _log = logging.getLogger("Katana.Batch")
 _MAX_FRAMES = 100_000
@@ -112,7 +111,7 @@ def _render(name: str, frame: int) -> int:
         raise SceneError(f"Node {name} is a {node.type.name}: only Render nodes are rendered in batch mode.")
     scene_graph = resolved(active_scene().project, name, float(frame))
     node = scene_graph.node(name)
-    output = at_home(str(node.value("output")))
+    output = output_path(str(node.value("output")), active_scene().path)
     if not output:
         raise SceneError(f"Node {name} has no Output: set where its picture is written.")
     with tempfile.TemporaryDirectory(prefix="katana-batch-") as folder:

@@ -121,8 +121,11 @@ class Desktop(QObject):
     def _recover(self, found: Recovered) -> None:
         if not self.window.documents.confirm_discard():
             return
+        path = str(found.path or "")
+        ExecuteCallbacksForType(Callbacks.Type.onSceneAboutToLoad, filename=path)
         active_scene().open_project(found.project, found.path)
         active_scene().mark_changed()
+        ExecuteCallbacksForType(Callbacks.Type.onSceneLoad, filename=path)
         assert self.autosave is not None
         self.autosave.save(replaces=found.copy)
 

@@ -20,7 +20,7 @@ from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..nodes.expressions import Evaluator
 from ..nodes.frames import frame_text
-from ..nodes.project import Project, to_document, with_values
+from ..nodes.project import Project, output_path, to_document, with_values
 from ..nodes.scene import UNTITLED, active_scene
 from ..nodes.variables import values_of
 from ..render_service import RenderMethod, set_render_service
@@ -30,7 +30,7 @@ from .frame_sequence import FrameError, FrameRequest, frame_pattern, numbered
 from .pixel_server import PixelServer
 from .render_state import PHASES, Phase, Render
 from .sequence_dialog import SequenceDialog
-from .submission import Prepared, Submission, SubmissionError, at_home, hand_in, prepare
+from .submission import Prepared, Submission, SubmissionError, hand_in, prepare
 from .worker import Worker
 
 _log = logging.getLogger("Katana.Render")
@@ -101,7 +101,8 @@ class RenderSession(QObject):
             return
         try:
             values = values_of(scene.project.variables)
-            output = at_home(str(Evaluator(scene.graph, scene.frame).value(found, "output", values)))
+            written = Evaluator(scene.graph, scene.frame).value(found, "output", values)
+            output = output_path(str(written), scene.path)
         except SceneError as error:
             self.message_posted.emit(f"{node} was not submitted: {error}")
             _log.error("%s", error)
@@ -237,7 +238,7 @@ class RenderSession(QObject):
             renderer = str(values.value(node, "renderer", render.variables))
         output = ""
         if render.method is RenderMethod.DISK:
-            output = at_home(str(values.value(node, "output", render.variables)))
+            output = output_path(str(values.value(node, "output", render.variables)), active_scene().path)
             if not output:
                 raise SubmissionError(
                     f"Node {node.name} has no Output: set where Disk Render writes its picture."

@@ -81,15 +81,6 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-def at_home(output: str) -> str:
-    """Return the path with a leading `~` replaced by the user's home folder. Raises SceneError."""
-    try:
-        return str(Path(output).expanduser()) if output.startswith("~") else output
-    except RuntimeError:
-        user = Path(output).parts[0]
-        raise SceneError(f"Output {output}: there is no home folder {user} on this machine.") from None
-
-
 def prepare(submission: Submission, cook: CookClient) -> Prepared:
     """Make the render's folder, cook the stage into it and call the farm's copyRenderFiles.
 
@@ -106,14 +97,16 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
                 project=submission.document,
                 node=submission.node,
                 frame=submission.frame,
+                frames=frames,
                 path=stage,
                 source=submission.source,
                 lists_files=bool(submission.output),
                 shared_roots=_shared_roots(submission),
             )
             files = [stage, *_ticket(submission, folder)]
-            if frames:
-                FarmPluginManager._set_sequence(submission.context, frames, _about_tasks(submission.sequence))
+            FarmPluginManager._set_sequence(
+                submission.context, frames or [round(submission.frame)], _about_tasks(submission.sequence)
+            )
             FarmPluginManager.CopyRenderFiles(files, submission.context, submission.farm)
             render = answer["render"]
             command = command_line.join(_arguments(submission, folder, stage, picture, render))

@@ -372,7 +372,10 @@ class DesktopWindow(KatanaWindow):
             self.keep_layout()
 
     def _may_close(self) -> bool:
+        # The answer counts for the close that was waited for, and for no later one.
+        confirmed = self._confirmed if self._closing.isActive() else {}
         self._closing.stop()
+        self._confirmed = {}
         finish_typing()
         jobs = closing.jobs_under_way(self._renders.renders) if self._asks else None
         if jobs is not None and jobs.ends_any:
@@ -385,9 +388,8 @@ class DesktopWindow(KatanaWindow):
                 self._confirmed = to_document(active_scene().project)
                 self._closing.start()
             return choice is closing.Choice.END
-        return to_document(active_scene().project) == self._confirmed or self.documents.confirm_discard()
+        return to_document(active_scene().project) == confirmed or self.documents.confirm_discard()
 
     def _close_if_idle(self) -> None:
         if not closing.jobs_under_way(self._renders.renders).ends_any:
-            self._closing.stop()
             self.close()

@@ -19,7 +19,7 @@ from . import cooking
 from .errors import SceneError
 from .lights_and_cameras import lights_and_cameras
 from .live_cooking import LiveCook
-from .project import from_document, resolved
+from .project import check_same_at, from_document, resolved
 
 _MEMORY_SHARE = 0.8
 """Of the machine's memory, as renders have by default."""
@@ -33,9 +33,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the answer to one request: `{"ok": true, ...}`, or `{"ok": false, "error": message}`.
 
     Requests have the keys `op` (`export`, `describe`, `list` or `live`), `project`, `node` and `frame`;
-    export also `path`, `source` (the project's file), `lists_files` and, to pack the scene, `shared_roots`;
-    live also `render`, a number, and `anew`, to have all layers in the answer. `end_live` has only `op` and
-    `render`.
+    export also `frames`, those of a sequence, `path`, `source` (the project's file), `lists_files` and, to
+    pack the scene, `shared_roots`; live also `render`, a number, and `anew`, to have all layers in the
+    answer. `end_live` has only `op` and `render`.
     """
     try:
         if request["op"] == "end_live":
@@ -53,6 +53,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
                 "anew": is_anew,
                 **asdict(cook.cook(graph, request["node"], request["frame"])),
             }
+        check_same_at(project, request["node"], request.get("frames", ()))
         scene = cooking.cook(graph, request["node"], request["frame"])
         result: dict[str, Any] = {"ok": True, "warnings": scene.warnings}
         if request["op"] == "export":

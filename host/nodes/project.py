@@ -9,15 +9,16 @@ import json
 import logging
 import math
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from .errors import ProjectError, SceneError
+from .errors import CookError, ProjectError, SceneError
 from .frames import MAX_FRAME, frame_text
 from .graph import Graph
 from .parameters import Kind, stored
@@ -28,6 +29,7 @@ _log = logging.getLogger("Katana.File")
 SUFFIX = ".kqproject"
 FORMAT = "katana-queue-project"
 VERSION = 1
+_READS_FRAME = re.compile(r"\bframe\b")
 
 
 @dataclass
@@ -47,6 +49,36 @@ def resolved(project: Project, name: str, frame: float) -> Graph:
     Raises SceneError: see `variables.resolve`.
     """
     return resolve(project.graph, name, frame, values_of(project.variables))
+
+
+def check_same_at(project: Project, name: str, frames: Sequence[float]) -> None:
+    """Raise CookError where what is upstream of the node `name` differs among `frames`, by an expression.
+
+    The frames of a sequence share one scene, which is cooked at one of them.
+    """
+    expressions = (node.expression(spec.name) for node in project.graph.nodes for spec in node.specs)
+    if not any(_READS_FRAME.search(expression) for expression in expressions):
+        return
+    first: dict[str, object] = {}
+    for frame in frames:
+        content = _content(resolved(project, name, frame))
+        first = first or content
+        differing = [each for each in {**first, **content} if first.get(each) != content.get(each)]
+        if differing:
+            raise CookError(
+                f"{differing[0]} depends on the frame, and the frames of one job share a scene: render them "
+                "with Start Multiple Renders, which cooks each."
+            )
+
+
+def _content(graph: Graph) -> dict[str, object]:
+    """Return all that a resolved graph is made of: values by `node.parameter`, and the inputs of nodes."""
+    content: dict[str, object] = {}
+    for node in graph.nodes:
+        content.update({f"{node.name}.{spec.name}": node.value(spec.name) for spec in node.specs})
+        sources = {port: source.name for port, source in node.sources.items()}
+        content[f"The input of {node.name}"] = (node.type.name, node.bypassed, sources)
+    return content
 
 
 def with_values(project: Project, values: Mapping[str, str]) -> Project:
@@ -189,13 +221,41 @@ def _relative(value: object, folder: Path | None) -> object:
 
 def _absolute(value: object, folder: Path | None) -> object:
     """Return a relative path joined to `folder`; other paths, also those of another system, as they are."""
-    if folder is None or not isinstance(value, str):
-        return value
-    path = value.strip()
-    is_whole = PurePosixPath(path).is_absolute() or bool(PureWindowsPath(path).drive)
-    if not path or is_whole or path.startswith("~"):
+    if folder is None or not isinstance(value, str) or not _is_relative(value):
         return value
     return str(folder / value)
+
+
+def _is_relative(text: str) -> bool:
+    path = text.strip()
+    is_whole = PurePosixPath(path).is_absolute() or bool(PureWindowsPath(path).drive)
+    return bool(path) and not is_whole and not path.startswith("~")
+
+
+def output_path(output: str, project: Path | None) -> str:
+    """Return the whole path of an Output: a relative one is below the project's folder, as it is once saved.
+
+    Args:
+        output: the value of the parameter; may be empty, or begin with `~` for the home folder.
+        project: the project's file; None: it was never saved.
+
+    Raises:
+        SceneError: it is relative, and the project has no folder; or there is no such home folder.
+    """
+    if output.startswith("~"):
+        try:
+            return str(Path(output).expanduser())
+        except RuntimeError:
+            user = Path(output).parts[0]
+            raise SceneError(f"Output {output}: there is no home folder {user} on this machine.") from None
+    if not _is_relative(output):
+        return output
+    if project is None:
+        raise SceneError(
+            f"Output {output} is relative to the project's folder: save the project first, or write the "
+            "whole path."
+        )
+    return str(_real(project.absolute()).parent / output)
 
 
 def load(path: str | Path) -> Project:
@@ -238,7 +298,8 @@ def write_document(document: dict[str, Any], file: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         if file.exists():
-            shutil.copymode(file, draft)  # a project that a team may write stays one
+            with suppress(OSError):  # on some shares files belong to another user
+                shutil.copymode(file, draft)  # a project that a team may write stays one
         draft.replace(file)
     except OSError as error:
         if temporary is not None:

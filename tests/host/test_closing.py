@@ -20,6 +20,7 @@ from host.app import closing
 from host.app.autosave import Autosave, Recovered
 from host.app.closing import UnderWay, consequence, describe, jobs_under_way
 from host.app.render_state import Phase, Render
+from host.Katana._callbacks import Callbacks
 from host.Katana.FarmAPI import FarmPluginManager, Job
 from host.Katana.FarmAPI.BaseFarmPlugin import BaseFarmPlugin
 from host.nodes.scene import active_scene
@@ -82,6 +83,26 @@ def test_closing_names_the_renders_under_way_and_stays_waits_or_ends(
     said = answer("Wait, Then Close", "Discard")  # before the wait: after it, the artist may have gone
     assert not window.close() and window.isVisible()
     assert len(said()) == 4
+    answer("Cancel")  # the artist thinks better of it, and the former answer is void
+    assert not window.close() and not window._closing.isActive()
+    desktop.renders.cancel(render)
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    said = answer("Cancel")
+    assert not window.close() and said(), "it closed without asking"
+    window.documents._asks = False
+
+
+def test_closing_waits_until_the_last_render_has_ended(make_desktop: MakeDesktop, qtbot: QtBot) -> None:
+    """And then closes without another question."""
+    desktop = make_desktop()
+    window = desktop.window
+    window._asks = window.documents._asks = True
+    open_small(desktop, samples=20000)
+    trigger_preview("Render")
+    [render] = desktop.renders.renders
+    qtbot.waitUntil(lambda: render.phase is Phase.RUNNING, timeout=WAIT_MS)
+    answer("Wait, Then Close", "Discard")
+    assert not window.close() and active_scene().dirty
     desktop.renders.cancel(render)
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=WAIT_MS)
 
@@ -261,9 +282,19 @@ def test_what_a_crash_left_unsaved_is_offered_and_recovered(
     with qtbot.waitSignal(desktop.autosave.found, timeout=WAIT_MS):
         desktop.offer_recovery()
     qtbot.waitUntil(lambda: "untitled" in desktop.window.error)
+    told: list[bool] = []  # a plug-in that knows which scene a job is of needs both
+
+    def note(**_given: object) -> None:
+        told.append(active_scene().graph.find("Lost") is not None)
+
+    for kind in (Callbacks.Type.onSceneAboutToLoad, Callbacks.Type.onSceneLoad):
+        Callbacks.addCallback(kind, note)
     recover = next(each for each in desktop.window.findChildren(QPushButton) if each.text() == "Recover")
     recover.click()
     assert active_scene().graph.find("Lost") is not None and active_scene().dirty
+    assert told == [False, True]
+    for kind in (Callbacks.Type.onSceneAboutToLoad, Callbacks.Type.onSceneLoad):
+        Callbacks.delCallback(kind, note)
     active_scene().graph.create(NODE_TYPES["Light"])
     desktop.history.undo()
     assert active_scene().dirty  # it was never saved

@@ -181,6 +181,7 @@ def test_what_is_typed_is_saved_and_rendered_without_another_key(
     desktop.renders.cancel_all()
     monkeypatch.setattr(documents, "confirm_discard", lambda: False)
     desktop.window._confirmed = to_document(active_scene().project)  # as after Wait, Then Close
+    desktop.window._closing.start()
     type_width("130")
     assert not desktop.window.close()
     box = type_width("126")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from host.nodes import project as projects
-from host.nodes.errors import ProjectError
+from host.nodes.errors import CookError, ProjectError, SceneError
 from host.nodes.parameters import Kind, ParameterSpec, Value
-from host.nodes.project import Project, from_document, to_document
+from host.nodes.project import Project, from_document, output_path, to_document
 from host.nodes.types import NODE_TYPES, node_type
+from host.nodes.variables import Variable
 
 
 def example() -> Project:
@@ -91,6 +93,59 @@ def test_a_link_stays_one_and_a_file_keeps_its_permissions(tmp_path: Path) -> No
     assert link.is_symlink()
     assert stat.S_IMODE(file.stat().st_mode) == 0o664
     assert to_document(projects.load(link)) == to_document(projects.load(file)) == to_document(project)
+
+
+def test_a_project_on_a_share_that_changes_no_permissions_is_saved_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one whose files belong to another user: permissions are kept where that may be."""
+
+    def refused(*_paths: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(shutil, "copymode", refused)
+    file = tmp_path / "shot.kqproject"
+    projects.save(Project(), file)
+    projects.save(example(), file)
+    assert to_document(projects.load(file)) == to_document(example())
+
+
+def test_an_output_is_relative_to_the_projects_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the project is opened again; before it has a folder it is refused."""
+    monkeypatch.chdir("/")
+    project = tmp_path / "shots" / "a.kqproject"
+    assert output_path("out/beauty.####.exr", project) == str(tmp_path / "shots" / "out" / "beauty.####.exr")
+    with pytest.raises(SceneError, match="save the project first"):
+        output_path("out/beauty.####.exr", None)
+    for whole in ("", "/out/a.exr", "C:\\out\\a.exr", "//server/share/a.exr"):
+        assert output_path(whole, None) == whole
+    assert output_path("~/a.exr", None) == str(Path.home() / "a.exr")
+
+
+@pytest.mark.parametrize(
+    ("node", "parameter", "expression", "differs"),
+    [
+        ("RenderSettings", "samples", "frame * 2", "RenderSettings.samples"),
+        ("RenderSettings", "samples", "12 if getVar('frame_rate') == '24' else 6", ""),
+        ("RenderSettings", "samples", "8 if frame < 100 else 16", ""),
+        ("RenderSettings", "samples", "8 if getParam('Render.output') == '' else 6", ""),
+    ],
+)
+def test_what_depends_on_the_frame_is_refused_for_a_sequence(
+    node: str, parameter: str, expression: str, differs: str
+) -> None:
+    """Its frames have one scene, that of the first: another frame would be rendered with its values."""
+    project = example()
+    project.variables = (Variable("frame_rate", "24"),)
+    project.graph.node(node).set_expression(parameter, expression)
+    projects.check_same_at(project, "Render", [7])
+    if differs:
+        with pytest.raises(CookError, match=rf"{differs} depends on the frame"):
+            projects.check_same_at(project, "Render", [1, 2])
+    else:
+        projects.check_same_at(project, "Render", [1, 2])
 
 
 def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
@@ -13,6 +14,7 @@ from host.app.editors import ExpressionEditor
 from host.app.project_settings import ProjectSettingsTab
 from host.app.render_state import Phase
 from host.Katana import CatalogAPI, NodegraphAPI
+from host.Katana.FarmAPI import FarmPluginManager
 from host.Katana.UI4.App import Tabs
 from host.nodes.scene import active_scene
 from host.nodes.variables import Variable
@@ -172,3 +174,29 @@ def test_a_render_keeps_its_variables(make_desktop: MakeDesktop, qtbot: QtBot, t
     node.set_expression("output", "getParam('Render.output')")
     refused = desktop.renders.start("Render", "Local Farm", RenderMethod.DISK)
     assert refused.phase is Phase.REFUSED and "Render.output → Render.output" in refused.reason
+
+
+def test_a_job_has_the_frame_that_is_rendered(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pinned one of a render that is repeated, wherever the timeline is."""
+    desktop = make_desktop()
+    open_small(desktop)
+    farm, asked = FarmPluginManager._farms["Local Farm"], list[list[int]]()
+    submit = farm.submitJob
+
+    def note(request: Any) -> str:
+        asked.append(list(request.frames))
+        return str(submit(request))
+
+    monkeypatch.setattr(farm, "submitJob", note)
+    active_scene().set_frame(12)
+    first = desktop.renders.start("Render", "Local Farm", RenderMethod.PREVIEW)
+    active_scene().set_frame(50)
+    qtbot.waitUntil(lambda: first.ended, timeout=10 * WAIT_MS)
+    item = CatalogAPI.FindCatalogItemBySequenceID(first.sequence_id)
+    assert item is not None
+    item.setFramePinned(True)
+    assert desktop.renders.restart_render(first.sequence_id)
+    qtbot.waitUntil(lambda: desktop.renders.renders[-1].ended, timeout=10 * WAIT_MS)
+    assert asked == [[12], [12]]
