@@ -89,6 +89,8 @@ class RemoteAttempt:
         self._picture_after = 0.0
         self._picture_known = ""
         self._returned_mark: object = None
+        self._has_queued_pictures = False
+        """Whether the files that the render made were queued for the desktop."""
         self._began = time.monotonic()
 
     def _places(self, order: m.AssignOrder, site: Site) -> PathMap:
@@ -272,6 +274,7 @@ class RemoteAttempt:
             log.write(f"[kq] {message}\n".encode("utf-8", "replace"))
 
     def _return_files(self, *, pictures: bool) -> None:
+        self._has_queued_pictures = pictures
         for name, mark in self._found() if pictures else ():
             if self._before.get(name) != mark:
                 path = self._folder / name
@@ -320,7 +323,11 @@ class RemoteAttempt:
 
     def _finish(self, finish: r.Finish) -> None:
         if self._streams and self._inner is not None:
+            arrived = list(self._files.arrived)
             self._take_arrived()
+            expected = self._inner.ending.picture if self._inner.ending is not None else ""
+            if not self._picture_known and expected and self._map.to_desktop(expected) in arrived:
+                self._picture_known = self._map.to_desktop(expected)  # its output did not name it
         ending = self._ending_of(finish)
         self._fetch.close()
         self._log.close()
@@ -345,7 +352,21 @@ class RemoteAttempt:
             ending = msgspec.structs.replace(ending, picture=self._picture_known)
         if finish.outcome is not None:
             return msgspec.structs.replace(ending, outcome=finish.outcome, reason=finish.reason)
+        stop = self._machine.stop
+        if (
+            self._streams
+            and stop is not None
+            and ending.outcome == Outcome.COMPLETED
+            and not self._is_returned
+        ):
+            # The render was over, but what it made is not on the desktop's machine.
+            return msgspec.structs.replace(ending, outcome=stop.outcome, reason=stop.reason)
         return self._with_problems(ending, complete=finish.complete) if self._streams else ending
+
+    @property
+    def _is_returned(self) -> bool:
+        """Whether all that the render made was sent to the desktop."""
+        return self._has_queued_pictures and self._files.is_idle and self._log.is_complete
 
     def _with_problems(self, ending: m.AttemptEnding, *, complete: bool) -> m.AttemptEnding:
         problem = "; ".join(

@@ -131,13 +131,18 @@ class RemoteMachine(StateMachine):
     """The state machine of one attempt on another machine.
 
     Attributes:
-        is_stopped: whether the render was stopped: its files are not uploaded then.
+        stop: the latest request to stop the render, whose files are not uploaded then; None: none came.
     """
 
     def __init__(self) -> None:
         super().__init__(_S.NEW)
-        self.is_stopped = False
+        self.stop: Stop | None = None
         self._streams = False
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the render was to be stopped."""
+        return self.stop is not None
 
     def _begin(self, event: Begun, _now: float) -> Result:
         self._streams = event.streams
@@ -152,11 +157,11 @@ class RemoteMachine(StateMachine):
         return _S.ENDED, [Finish(event.outcome, event.reason)]
 
     def _stop_render(self, event: Stop, _now: float) -> Result:
-        self.is_stopped = True
+        self.stop = event
         return _S.RENDERING, [StopRender(event)]
 
     def _stop_returning(self, event: Stop, now: float) -> Result:
-        self.is_stopped = True
+        self.stop = event
         assert self.deadline is not None
         self.deadline = min(self.deadline, now + min(event.grace_s, STOPPED_TIMEOUT_S))
         return _S.RETURNING, []

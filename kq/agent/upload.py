@@ -22,6 +22,34 @@ __all__ = ["FileUpload", "LogUpload"]
 
 _IN_FLIGHT_BYTES = 2 * m.STREAM_PART_BYTES
 _SEND_AGAIN_S = 3.0
+_MAX_SEND_AGAIN_S = 24.0
+
+
+class _Silence:
+    """When what was not acknowledged is sent again: after 3 s, then after 6, 12 and 24.
+
+    A link that is slow, or was interrupted, would otherwise get more and more of the same.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Something is sent after nothing was under way."""
+        self._limit_s = _SEND_AGAIN_S
+        self._since = time.monotonic()
+
+    def end(self) -> None:
+        """The server has answered. That may have taken longer than thought: the limit stays."""
+        self._since = time.monotonic()
+
+    def is_too_long(self) -> bool:
+        """Whether to send again now."""
+        now = time.monotonic()
+        if now - self._since <= self._limit_s:
+            return False
+        self._since, self._limit_s = now, min(2 * self._limit_s, _MAX_SEND_AGAIN_S)
+        return True
 
 
 def _open_regular(path: Path) -> IO[bytes]:
@@ -58,7 +86,7 @@ class LogUpload:
         self._file: IO[bytes] | None = None
         self._sent = 0
         self._received = 0
-        self._last_answer = time.monotonic()
+        self._silence = _Silence()
         self.refused = ""
         """Why no more of the log is sent, as a message; empty while it is."""
 
@@ -69,11 +97,10 @@ class LogUpload:
         try:
             if self._file is None:
                 self._file = self._path.open("rb")
-            now = time.monotonic()
             if self._sent == self._received:
-                self._last_answer = now
-            elif now - self._last_answer > _SEND_AGAIN_S:
-                self._sent, self._last_answer = self._received, now
+                self._silence.begin()
+            elif self._silence.is_too_long():
+                self._sent = self._received
             while self._sent - self._received < _IN_FLIGHT_BYTES:
                 self._file.seek(self._sent)
                 data = self._file.read(m.STREAM_PART_BYTES)
@@ -90,7 +117,7 @@ class LogUpload:
 
     def take(self, order: m.StreamedOrder) -> None:
         """Handle an acknowledgement, and send more."""
-        self._last_answer = time.monotonic()
+        self._silence.end()
         self.refused = self.refused or order.refused
         self._received = max(self._received, order.received)
         self._sent = max(self._sent, self._received)
@@ -129,9 +156,10 @@ class FileUpload:
         self._file: IO[bytes] | None = None
         self._path = Path()
         self._target = ""
-        self._size = self._sent = self._received = 0
+        self._size = self._sent = self._received = self._hashed = 0
         self._hash = hashlib.sha256()
-        self._last_answer = time.monotonic()
+        """Of the first `_hashed` bytes of the file."""
+        self._silence = _Silence()
         self.arrived: list[str] = []
         """Paths on the server's machine of the files that have arrived, in order."""
         self.refused: dict[str, str] = {}
@@ -157,9 +185,8 @@ class FileUpload:
         """Send as much as the limit in flight allows, and lost parts again."""
         if self._file is None and not self._open_next():
             return
-        now = time.monotonic()
-        if self._sent > self._received and now - self._last_answer > _SEND_AGAIN_S:
-            self._rewind()
+        if self._sent > self._received and self._silence.is_too_long():
+            self._sent = self._received
         self._send_parts()
 
     def _open_next(self) -> bool:
@@ -175,15 +202,11 @@ class FileUpload:
             except ValueError:
                 self.refused[self._target] = f"{self._path!s:.200} cannot be read: its path is not valid"
                 continue
-            self._rewind()
+            self._sent = self._received = self._hashed = 0
+            self._hash = hashlib.sha256()
+            self._silence.begin()
             return True
         return False
-
-    def _rewind(self) -> None:
-        """Start the file again from the beginning, because the hash is computed as it is sent."""
-        self._sent = self._received = 0
-        self._hash = hashlib.sha256()
-        self._last_answer = time.monotonic()
 
     def _send_parts(self) -> None:
         while (
@@ -201,8 +224,10 @@ class FileUpload:
                 # It shrank: the caller queues the changed file again.
                 self._finish("it changed while it was sent")
                 return
-            self._hash.update(data)
-            last = self._sent + len(data) == self._size
+            end = self._sent + len(data)
+            if end > self._hashed:  # else it is sent again
+                self._hash.update(data[self._hashed - self._sent :])
+                self._hashed = end
             self._wire.send_update(
                 m.FileUpdate(
                     agent=self._agent,
@@ -211,10 +236,10 @@ class FileUpload:
                     offset=self._sent,
                     size=self._size,
                     data=data,
-                    digest=self._hash.hexdigest() if last else "",
+                    digest=self._hash.hexdigest() if end == self._size else "",
                 )
             )
-            self._sent += len(data)
+            self._sent = end
             if self._size == 0:
                 return
 
@@ -222,16 +247,19 @@ class FileUpload:
         """Handle an acknowledgement of the file that is being sent, and send more."""
         if self._file is None or order.path != self._target:
             return
-        self._last_answer = time.monotonic()
+        self._silence.end()
         if order.refused:
             self._finish(order.refused)
+        elif order.received > self._hashed:
+            pass  # more than was sent: it is about an earlier version of the file
         elif order.received >= self._size:
             self._finish("")
         elif order.received < self._received:
-            # The server has restarted, and lost the earlier parts.
-            self._rewind()
+            # The server has lost the earlier parts: it restarted, or began anew with parts that were sent again.
+            self._sent = self._received = order.received
         else:
             self._received = order.received
+            self._sent = max(self._sent, self._received)
         self.pump()
 
     def _finish(self, refused: str) -> None:

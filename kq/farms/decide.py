@@ -136,6 +136,7 @@ def decide_task(
     submitted: float,
     poll: Poll | None,
     is_stop_wanted: bool,
+    is_confirmed: bool = True,
     previous: TaskView | None = None,
 ) -> TaskView:
     """Return the state of one task.
@@ -147,6 +148,7 @@ def decide_task(
         submitted: when that submission was made.
         poll: the latest poll; None when the engine has never answered.
         is_stop_wanted: whether the user stopped the task after that submission.
+        is_confirmed: whether the engine is known to have that submission: its reply was not lost.
         previous: the last result. It is returned unchanged while engine and records may be out of date.
     """
     completed = next((each for each in attempts if each.outcome is Outcome.COMPLETED), None)
@@ -172,14 +174,17 @@ def decide_task(
         return TaskView(TaskState.FAILED, last.reason or f"exit code {last.exit_code}", number, last.node)
     if is_stop_wanted:
         return TaskView(TaskState.CANCELLED, "", number)
+    if row is None and last is None and not is_confirmed:
+        return TaskView(TaskState.WAITING, "the farm has not confirmed it yet", number)
     if poll.at < submitted + SETTLE_S:
         return unchanged
     if row is not None and row.state is EngineState.CANCELLED:
         return TaskView(TaskState.CANCELLED, "cancelled on the farm, not in Katana Queue", number)
     if row is not None and row.state in _WHY_FAILED:
         return TaskView(TaskState.FAILED, _WHY_FAILED[row.state], number, row.node)
-    if row is not None and row.state is EngineState.FAILED and last is None:
-        return TaskView(TaskState.FAILED, row.reason or "the farm could not start it", number, row.node)
+    has_failed = row is not None and row.state is EngineState.FAILED and last is None
+    if has_failed and row is not None and row.reason:
+        return TaskView(TaskState.FAILED, row.reason, number, row.node)
     # The engine has ended it without a reason: the record of its start or end may be on its way.
     if previous is not None and not previous.state.is_terminal:
         since = previous.over_since or poll.at  # it may have waited and run for hours
@@ -187,6 +192,8 @@ def decide_task(
         return unchanged._replace(over_since=since)
     if last is not None:
         return TaskView(TaskState.FAILED, f"it ended on {last.node or last.host} and left no record", number)
+    if has_failed:
+        return TaskView(TaskState.FAILED, "the farm could not start it", number, row.node if row else "")
     return TaskView(TaskState.FAILED, "the farm no longer lists it, and it was never started", number)
 
 

@@ -113,6 +113,7 @@ class KnownJob:
                 submitted=submission.at,
                 poll=poll,
                 is_stop_wanted=self.is_stop_wanted or task in stopped,
+                is_confirmed=bool(submission.engine_id),
                 previous=self.views.get(task),
             )
         is_changed = views != self.views or attempts is not self.attempts

@@ -107,11 +107,11 @@ class Submitter:
                 submission.engine_id = found
                 job.folder.save(job.kept)
                 job.is_stop_unsent = job.is_stop_wanted or bool(job.kept.stopped_tasks)
-            elif job.is_stop_wanted:
+            elif not (wanted := _wanted_tasks(job, submission)):
                 job.kept.submissions.remove(submission)
                 job.folder.save(job.kept)
             elif time.time() > submission.at + _RESUBMIT_AFTER_S:
-                submission.at = time.time()
+                submission.at, submission.tasks = time.time(), wanted
                 try:
                     self._send(job, submission)
                 except Exception as error:  # noqa: BLE001  # the job has the reason
@@ -159,6 +159,12 @@ def reason_for(error: Exception) -> str:
         return str(error)
     _log.error("an unexpected error", exc_info=error)
     return f"unexpected error: {type(error).__name__}: {error}"
+
+
+def _wanted_tasks(job: KnownJob, submission: Submission) -> list[int]:
+    """Return the tasks of a submission that the user has not stopped since."""
+    stopped = set(job.kept.stopped_tasks)
+    return [] if job.is_stop_wanted else [task for task in submission.tasks if task not in stopped]
 
 
 def _engine_id_in_records(job: KnownJob, token: str) -> str:

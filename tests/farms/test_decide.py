@@ -106,6 +106,26 @@ def test_the_record_of_a_long_task_may_take_its_time_too(
     assert decided(EngineState.RUNNING, *tries, poll=soon, over_since=view.over_since).over_since == 0
 
 
+def test_what_failed_without_a_reason_may_have_a_record_on_its_way() -> None:
+    """It has the error and the log; what the engine could not start has none after a while."""
+    row, poll = EngineStatus(EngineState.FAILED), Poll(AT + RECORD_DELAY_S / 2, True)
+
+    def view(at: Poll) -> TaskView:
+        return decide_task(
+            row,
+            [],
+            token="new",
+            submitted=AT,
+            poll=at,
+            is_stop_wanted=False,
+            previous=BEFORE._replace(over_since=AT),
+        )
+
+    assert view(poll).state is TaskState.RUNNING
+    late = view(LATER)
+    assert late.state is TaskState.FAILED and "could not start" in late.reason
+
+
 def test_an_engine_may_not_list_a_task_at_once() -> None:
     """Nothing is concluded from a list that is older than the submission, or hardly younger."""
     assert decided(None, poll=Poll(AT + 1, True)).state is TaskState.RUNNING

@@ -336,6 +336,35 @@ def test_a_task_whose_submission_had_no_reply_is_stopped(
     assert engine.stopped == [("1", (1,))]
 
 
+def test_a_submission_without_a_reply_waits_and_is_repeated_without_what_was_stopped(
+    open_farm: Callable[[], Farm], engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many replies are lost: called Failed it could be started, and be rendered twice."""
+    monkeypatch.setattr("katana_queue.kq.farms.submitting._RESUBMIT_AFTER_S", 0.0)
+    for name in ("SETTLE_S", "RECORD_DELAY_S"):
+        monkeypatch.setattr(f"katana_queue.kq.farms.decide.{name}", 0.0)
+    farm, job = open_farm(), new_job_id()
+    submit, asked = engine.submit, list[list[int]]()
+
+    def without_reply(*args: Any) -> str:
+        asked.append(list(args[3]))
+        if len(asked) < 4:
+            raise ConnectionLost("no reply")
+        return submit(*args)
+
+    monkeypatch.setattr(engine, "submit", without_reply)
+    with pytest.raises(ConnectionLost):
+        farm.submit(job, FRAMES).result(60)
+    for _ in range(2):
+        farm.refresh().result(60)
+        assert state_of(farm, job) is JobState.WAITING
+    farm.stop(job, [1]).result(60)
+    farm.refresh().result(60)
+    assert asked == [[0, 1, 2], [0, 1, 2], [0, 1, 2], [0, 2]]
+    states = [task.state for task in farm.tasks(job)]
+    assert states[1] is TaskState.CANCELLED and state_of(farm, job) is JobState.WAITING
+
+
 def test_pictures_errors_and_attempts_are_read_from_the_records(
     open_farm: Callable[[], Farm], engine: FakeEngine, tmp_path: Path
 ) -> None:
