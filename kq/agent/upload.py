@@ -255,7 +255,7 @@ class FileUpload:
         elif order.received >= self._size:
             self._finish("")
         elif order.received < self._received:
-            # The server has lost the earlier parts: it restarted, or began anew with parts that were sent again.
+            # The server lost the earlier parts: it restarted, or began anew with one that came again.
             self._sent = self._received = order.received
         else:
             self._received = order.received

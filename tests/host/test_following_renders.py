@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from host.app import rendering
 from host.app.desktop import Desktop
+from host.app.frame_sequence import FrameRequest, Order
 from host.app.render_state import Phase, Render
 from host.app.submission import Prepared, Submission
 from host.Katana import CatalogAPI
@@ -97,6 +98,46 @@ def test_an_output_of_a_user_who_does_not_exist_refuses_the_render(
     desktop.renders.ask_for_frames("Render", FARM)
     assert desktop.renders._frames_dialog is None
     assert "~no_such_user" in desktop.window.statusBar().currentMessage()
+
+
+def test_a_relative_output_is_in_the_projects_folder(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """Not in the job's own, which *Remove* deletes; without a folder it is refused."""
+    desktop = make_desktop()
+    open_small(desktop)
+    active_scene().graph.node("Render").set_value("output", "out/beauty.####.png")
+    refused = desktop.renders.start("Render", FARM, RenderMethod.DISK)
+    assert refused.phase is Phase.REFUSED and "save the project first" in refused.reason
+    (tmp_path / "out").mkdir()
+    assert desktop.window.documents.save_to(tmp_path / "shot.kqproject")
+    active_scene().graph.node("Render").set_value("output", "out/beauty.####.png")
+    render = desktop.renders.start("Render", FARM, RenderMethod.DISK)
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
+    assert (render.phase, render.reason) == (Phase.COMPLETED, "")
+    assert (tmp_path / "out" / "beauty.0001.png").is_file()
+
+
+def test_a_sequence_whose_values_depend_on_the_frame_is_refused(
+    make_desktop: MakeDesktop, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """All its frames would have those of the first; others are submitted."""
+    desktop = make_desktop()
+    open_small(desktop)
+    graph = active_scene().graph
+    graph.node("Render").set_value("output", str(tmp_path / "beauty.####.png"))
+    graph.node("RenderSettings").set_expression("samples", "frame")
+    request = FrameRequest((1, 2), "", Order.FORWARD, skip_existing=False, make_folders=False)
+    refused = desktop.renders.start("Render", FARM, RenderMethod.DISK, sequence=request)
+    qtbot.waitUntil(lambda: refused.ended, timeout=WAIT_MS)
+    assert refused.phase is Phase.REFUSED
+    assert "RenderSettings.samples depends on the frame" in refused.reason
+    graph.node("RenderSettings").set_expression("samples", "1 + 1")
+    render = desktop.renders.start("Render", FARM, RenderMethod.DISK, sequence=request)
+    qtbot.waitUntil(lambda: bool(render.job_id) or render.ended, timeout=WAIT_MS)
+    assert render.job_id, render.reason
+    desktop.renders.cancel(render)
+    qtbot.waitUntil(lambda: render.ended, timeout=WAIT_MS)
 
 
 def test_a_render_keeps_its_picture_when_a_later_one_writes_to_its_file(
