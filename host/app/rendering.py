@@ -30,7 +30,7 @@ from .frame_sequence import FrameError, FrameRequest, frame_pattern, numbered
 from .pixel_server import PixelServer
 from .render_state import PHASES, Phase, Render
 from .sequence_dialog import SequenceDialog
-from .submission import Prepared, Submission, SubmissionError, hand_in, prepare
+from .submission import Prepared, Submission, SubmissionError, discard, hand_in, prepare
 from .worker import Worker
 
 _log = logging.getLogger("Katana.Render")
@@ -270,6 +270,8 @@ class RenderSession(QObject):
 
     def _submit(self, render: Render, submission: Submission) -> None:
         """Prepare a render, then submit it on Qt's thread. Runs on the worker thread."""
+        if render.ended:
+            return  # cancelled before its turn
         try:
             prepared = prepare(submission, self._cook)
         except SubmissionError as error:
@@ -299,8 +301,9 @@ class RenderSession(QObject):
         self.render_changed.emit(render)
 
     def _hand_in(self, render: Render, prepared: Prepared) -> None:
-        if render.ended:
-            return  # cancelled while it was prepared
+        if render.ended:  # cancelled while it was prepared
+            self._worker.put(lambda: discard(prepared.submission, prepared.folder))
+            return
         for warning in prepared.warnings:
             _log.warning("%s", warning)
         try:

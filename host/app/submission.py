@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from .. import command_line, session
 from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..nodes.frames import frame_text
+from ..nodes.scene_files import ASSETS, FILE_LIST
 from ..renderboot.pixel_stream import TICKET_FILE
 from .cook_client import CookClient
 from .frame_sequence import FrameRequest, in_order, path_of, remaining, with_digits
@@ -88,10 +90,10 @@ def prepare(submission: Submission, cook: CookClient) -> Prepared:
     """
     with _refusals(submission):
         folder = FarmPluginManager.CreateTemporaryDirectory(submission.context, submission.farm)
-        with _gone_if_empty(folder):
+        with _discarded_if_failed(submission, folder):
             frames = _frames(submission)
             picture = _picture(submission, folder, frames)
-            stage = str(Path(folder) / f"{submission.node}.usdc")
+            stage = str(Path(folder) / _stage_name(submission))
             answer = cook.request(
                 op="export",
                 project=submission.document,
@@ -140,14 +142,31 @@ def hand_in(prepared: Prepared) -> str:
     raise AssertionError("unreachable: _refusals lets nothing pass in silence")
 
 
+def discard(submission: Submission, folder: str) -> None:
+    """Delete what `prepare` has written to `folder`, for which there is no job that would delete it.
+
+    Other files, which a farm plug-in may have in it, stay. Never on Qt's thread.
+    """
+    root = Path(folder)
+    for name in (_stage_name(submission), TICKET_FILE, FILE_LIST):
+        with suppress(OSError):
+            (root / name).unlink()
+    shutil.rmtree(root / ASSETS, ignore_errors=True)
+    with suppress(OSError):  # not empty
+        root.rmdir()
+
+
+def _stage_name(submission: Submission) -> str:
+    return f"{submission.node}.usdc"
+
+
 @contextmanager
-def _gone_if_empty(folder: str) -> Iterator[None]:
-    """Delete `folder` at the end if it is empty: a failed render leaves no job that would delete it."""
+def _discarded_if_failed(submission: Submission, folder: str) -> Iterator[None]:
     try:
         yield
-    finally:
-        with suppress(OSError):  # not empty
-            Path(folder).rmdir()
+    except BaseException:
+        discard(submission, folder)
+        raise
 
 
 @contextmanager

@@ -17,14 +17,9 @@ from typing import Any
 from pxr import Ar, UsdUtils
 
 from .errors import CookError
+from .scene_files import ASSETS, FILE_LIST
 
-__all__ = ["ASSETS", "FILE_LIST", "list_files", "pack"]
-
-ASSETS = "assets"
-"""Name of the folder beside the stage for the copies, each in a sub-folder named by its content's hash."""
-
-FILE_LIST = ".kq-scene-files.json"
-"""Name of the file beside the stage that lists what the scene names elsewhere, for `kq export`."""
+__all__ = ["list_files", "pack"]
 
 _TILES = re.compile(r"<UDIM>|<UVTILE>")
 _IN_PACKAGE = re.compile(r"(.+?)(\[.*\])")

@@ -31,6 +31,8 @@ _FORMAT = _SEPARATOR.join(("%F", "%K", "%T", "%r", "%N", "%S", "%k"))
 _NO_CONTACT = re.compile(
     r"Unable to contact slurm controller|Socket timed out|Connection refused", re.IGNORECASE
 )
+_OVER = re.compile(r"invalid job id|already complet", re.IGNORECASE)
+"""What scancel says of jobs that have ended, or that Slurm has forgotten."""
 _FULL = re.compile(r"Resource temporarily unavailable", re.IGNORECASE)
 """Error of sbatch --test-only when the queue is full; without that option sbatch would wait."""
 
@@ -219,7 +221,7 @@ class Slurm:
     def stop(self, engine_ids: Sequence[str]) -> None:
         """See Engine."""
         if engine_ids:
-            self._run(["scancel", "--quiet", *engine_ids], _COMMAND_TIMEOUT_S, is_failure_fine=True)
+            self._run(["scancel", "--quiet", *engine_ids], _COMMAND_TIMEOUT_S, is_stop=True)
 
     def stop_tasks(self, engine_id: str, indexes: Sequence[int]) -> None:
         """See Engine."""
@@ -230,7 +232,7 @@ class Slurm:
         self._run(["scontrol", "update", f"jobid={engine_id}_{index}", "StartTime=now"], _COMMAND_TIMEOUT_S)
 
     def _run(
-        self, arguments: list[str], timeout_s: float, text_in: str = "", *, is_failure_fine: bool = False
+        self, arguments: list[str], timeout_s: float, text_in: str = "", *, is_stop: bool = False
     ) -> str:
         try:
             done = process.run_command(
@@ -247,8 +249,10 @@ class Slurm:
         said = one_line(done.errors.strip().splitlines()[-1] if done.errors.strip() else done.output)
         if _NO_CONTACT.search(done.errors + done.output):
             raise ConnectionLost(f"Slurm's controller does not answer: {said}")
-        if is_failure_fine:
+        if is_stop and _OVER.search(done.errors + done.output):
             return done.output
+        if is_stop:  # such as an authentication that fails for a moment: what still runs is stopped later
+            raise ConnectionLost(f"Slurm did not stop it: {said}")
         if _FULL.search(done.errors):
             raise Refused("Slurm's queue is full (MaxJobCount): start the job later")
         said = re.sub(r"^\w+: (?:error: )?(?:Batch job submission failed: |allocation failure: )?", "", said)

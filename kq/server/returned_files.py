@@ -84,13 +84,14 @@ class ReturnedFiles:
             return target
         if self._folder is not None and target != self._folder and target.is_relative_to(self._folder):
             return self._folder / RETURNED_FOLDER / target.relative_to(self._folder)
+        if self._folder is not None and target.parent in self._beginnings:  # made beside a picture
+            return self._folder / RETURNED_FOLDER / target.name
         raise Refused(f"{path} is neither in the job's temporary folder nor a picture that the job names")
 
     def _is_named(self, target: Path) -> bool:
         """Whether the job names the picture, or one in the same folder whose name has the same prefix."""
         return target in self._named or (
-            target.suffix.lower() in _PICTURES
-            and target.name.startswith(self._beginnings.get(target.parent, ()))
+            _is_picture(target) and target.name.startswith(self._beginnings.get(target.parent, ()))
         )
 
     def in_folder(self, place: Path) -> str:
@@ -119,7 +120,7 @@ class ReturnedFiles:
         target = Path(os.path.normpath(path))
         if target in self._named:
             return path
-        if target.suffix.lower() not in _PICTURES:
+        if not _is_picture(target):
             return ""
         folder = target.parent
         may_write = (
@@ -165,6 +166,14 @@ def _named_pictures(spec: JobSpec, frames: range | None) -> frozenset[Path]:
         return frozenset()
     base = Path(spec.cwd or spec.temp_dir or os.sep)
     each_frame = [range(frame, frame + 1) for frame in frames[:_MAX_FRAMES]] if frames is not None else []
+    # Channels of their own file, which the Agent maps as it does the picture.
+    folder = Path(spec.picture).parent
+    arguments = {text for command in spec.commands for text in command if "#" in text}
+    channels = [text for text in arguments if Path(text).parent == folder and _is_picture(Path(text))]
     # A picture of several frames may also be named by the first frame.
-    names = {fill_picture(spec.picture, part) for part in (frames, *each_frame)}
+    names = {fill_picture(text, part) for text in (spec.picture, *channels) for part in (frames, *each_frame)}
     return frozenset(Path(os.path.normpath(base / name)) for name in names)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _PICTURES

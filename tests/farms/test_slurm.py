@@ -64,3 +64,28 @@ def test_an_answer_without_an_id_is_no_refusal(tmp_path: Path) -> None:
     slurm = Slurm({"PATH": str(tmp_path)})
     with pytest.raises(ConnectionLost, match="welcome"):
         slurm.submit(tmp_path, "beauty", "token", [0], 0, {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Slurm's commands are of Unix")
+@pytest.mark.parametrize(
+    ("said", "is_over"),
+    [
+        ("scancel: error: Kill job error on job id 12_[0]: Invalid job id specified", True),
+        ("scancel: error: Kill job error on job id 12: Job/step already completing or completed", True),
+        ("scancel: error: Kill job error on job id 12: Protocol authentication error", False),
+        ("slurm_load_jobs error: Zero Bytes were transmitted or received", False),
+    ],
+)
+def test_a_stop_that_failed_is_sent_again_unless_the_job_is_over(
+    tmp_path: Path, said: str, is_over: bool
+) -> None:
+    """A render that was taken for stopped would go on for hours."""
+    scancel = tmp_path / "scancel"
+    scancel.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    scancel.chmod(0o755)
+    slurm = Slurm({"PATH": str(tmp_path)})
+    if is_over:
+        slurm.stop(["12"])
+    else:
+        with pytest.raises(ConnectionLost, match="did not stop it"):
+            slurm.stop(["12"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PySide6.QtGui import QColor, QImage
@@ -18,6 +19,7 @@ from host.app.submission import Prepared, Submission
 from host.Katana import CatalogAPI
 from host.Katana.CatalogAPI.CatalogItem import CatalogItem
 from host.Katana.FarmAPI import FarmPluginManager, Job
+from host.nodes.errors import CookError
 from host.nodes.scene import active_scene
 from host.render_service import RenderMethod
 from tests.host.conftest import MakeDesktop
@@ -98,6 +100,40 @@ def test_an_output_of_a_user_who_does_not_exist_refuses_the_render(
     desktop.renders.ask_for_frames("Render", FARM)
     assert desktop.renders._frames_dialog is None
     assert "~no_such_user" in desktop.window.statusBar().currentMessage()
+
+
+def test_a_render_that_is_cancelled_while_it_is_prepared_leaves_nothing(
+    make_desktop: MakeDesktop, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job would delete its scene. One that failed is not kept, one that waits not prepared."""
+    desktop = make_desktop()
+    open_small(desktop)
+    folders, gate, cook = list[Path](), threading.Event(), desktop.cook.request
+    make = FarmPluginManager.CreateTemporaryDirectory
+
+    def noted(*asked: str) -> str:
+        folders.append(Path(make(*asked)))
+        return str(folders[-1])
+
+    def cook_late(**asked: Any) -> dict[str, Any]:
+        answer = cook(**asked)
+        gate.wait(WAIT_MS / 1000)
+        if len(folders) > 1:
+            raise CookError("the scene is damaged")
+        return answer
+
+    monkeypatch.setattr(FarmPluginManager, "CreateTemporaryDirectory", noted)
+    monkeypatch.setattr(desktop.cook, "request", cook_late)
+    first, second = (desktop.renders.start("Render", FARM, RenderMethod.PREVIEW) for _ in range(2))
+    qtbot.waitUntil(lambda: bool(folders) and (folders[0] / "Render.usdc").is_file(), timeout=WAIT_MS)
+    for each in (first, second):
+        desktop.renders.cancel(each)
+    gate.set()
+    qtbot.waitUntil(lambda: not folders[0].exists(), timeout=WAIT_MS)
+    failed = desktop.renders.start("Render", FARM, RenderMethod.PREVIEW)
+    qtbot.waitUntil(lambda: failed.ended, timeout=WAIT_MS)
+    assert failed.phase is Phase.REFUSED and len(folders) == 2
+    assert not folders[1].exists()
 
 
 def test_a_relative_output_is_in_the_projects_folder(

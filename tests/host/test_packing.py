@@ -11,8 +11,8 @@ from pxr import Sdf, Usd, UsdShade, UsdUtils
 
 from host.nodes import cook_service, cooking
 from host.nodes.errors import CookError
-from host.nodes.packing import FILE_LIST
 from host.nodes.project import to_document, usd_project
+from host.nodes.scene_files import FILE_LIST
 from host.renderboot.diagnostics import Diagnostics
 from host.renderboot.stage.open_stage import open_stage
 from kq.openjd import bundle

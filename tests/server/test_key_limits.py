@@ -105,8 +105,32 @@ def test_the_pictures_of_a_task_come_to_their_places(tmp_path: Path) -> None:
         place = tmp_path / "shots" / name
         assert returned.place(str(place), 1) == place
     for name in ("beauty.0004.png", "beauty.0001.sh", "other.png"):
+        place = tmp_path / "job" / RETURNED_FOLDER / name
+        assert returned.place(str(tmp_path / "shots" / name), 1) == place
+    for path in (tmp_path / "other.png", tmp_path / "shots" / "deeper" / "beauty.0001.png"):
         with pytest.raises(Refused):
-            returned.place(str(tmp_path / "shots" / name), 1)
+            returned.place(str(path), 1)
+    alone = ReturnedFiles(
+        JobSpec(name="x", commands=(("r",),), picture=picture, frames="1"), None, ReturnLimits()
+    )
+    with pytest.raises(Refused):
+        alone.place(str(tmp_path / "shots" / "other.png"), 1)
+
+
+def test_channels_in_files_of_their_own_come_to_their_places(tmp_path: Path) -> None:
+    """Those of the task's frames that the command names in the picture's folder."""
+    shots = tmp_path / "shots"
+    job = JobSpec(
+        name="x", temp_dir=str(tmp_path / "job"), frames="1-2", picture=f"{shots}/beauty.####.exr",
+        commands=(("r", f"{shots}/beauty.####.exr", f"{shots}/diffuse.####.exr", f"{shots}/run.####.sh",
+                   f"{tmp_path}/elsewhere/z.####.exr"),),
+    )  # fmt: skip
+    returned = ReturnedFiles(job, range(1, 2), ReturnLimits())
+    assert returned.place(f"{shots}/diffuse.0001.exr", 1) == shots / "diffuse.0001.exr"
+    for name in ("diffuse.0002.exr", "run.0001.sh"):
+        assert returned.place(f"{shots}/{name}", 1) == tmp_path / "job" / RETURNED_FOLDER / name
+    with pytest.raises(Refused):
+        returned.place(f"{tmp_path}/elsewhere/z.0001.exr", 1)
 
 
 def test_files_and_bytes_of_an_attempt_are_limited(tmp_path: Path) -> None:
