@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from .. import command_line, session
 from ..Katana.FarmAPI import FarmPluginManager
 from ..nodes.errors import SceneError
 from ..nodes.frames import frame_text
-from ..nodes.scene_files import ASSETS, FILE_LIST
+from ..nodes.scene_files import FILE_LIST
 from ..renderboot.pixel_stream import TICKET_FILE
 from .cook_client import CookClient
 from .frame_sequence import FrameRequest, in_order, path_of, remaining, with_digits
@@ -143,15 +142,14 @@ def hand_in(prepared: Prepared) -> str:
 
 
 def discard(submission: Submission, folder: str) -> None:
-    """Delete what `prepare` has written to `folder`, for which there is no job that would delete it.
+    """Delete the scene that `prepare` has written to `folder`: there is no job that would delete it.
 
-    Other files, which a farm plug-in may have in it, stay. Never on Qt's thread.
+    The rest stays: a farm plug-in may hand out a folder that has other files. Never on Qt's thread.
     """
     root = Path(folder)
     for name in (_stage_name(submission), TICKET_FILE, FILE_LIST):
         with suppress(OSError):
             (root / name).unlink()
-    shutil.rmtree(root / ASSETS, ignore_errors=True)
     with suppress(OSError):  # not empty
         root.rmdir()
 
