@@ -341,7 +341,7 @@ def file_update(fake: FakeAgent, path: str, data: bytes = b"x", **more: object) 
 @pytest.mark.parametrize(
     "path",
     ["{tmp}/secret", "{tmp}/folder/../secret", "/etc/kq-test", "relative", "{tmp}/folder",
-     "{tmp}/folder/\0x", "{tmp}/shots/other.png"],
+     "{tmp}/folder/\0x", "{tmp}/shots/deeper/other.png"],
 )  # fmt: skip
 def test_a_file_elsewhere_is_not_written(fake: FakeAgent, tmp_path: Path, path: str) -> None:
     """Only into the job's own folder, links followed, and the picture that the job names."""
@@ -349,6 +349,13 @@ def test_a_file_elsewhere_is_not_written(fake: FakeAgent, tmp_path: Path, path: 
     assert answer.refused, answer
     assert (tmp_path / "secret").read_text() == "secret"
     assert not (tmp_path / "x").exists() and not (tmp_path / "shots").exists()
+
+
+def test_a_file_beside_a_picture_is_kept_apart(fake: FakeAgent, tmp_path: Path) -> None:
+    """One that the job does not name is not written there, where it could replace another."""
+    answer = fake.ask(file_update(fake, str(tmp_path / "shots" / "other.png")), m.StreamedOrder)
+    assert not answer.refused and not (tmp_path / "shots").exists()
+    assert (tmp_path / "folder" / "kq-returned" / "other.png").read_bytes() == b"x"
 
 
 def test_a_file_appears_whole_or_not_at_all(fake: FakeAgent, tmp_path: Path) -> None:
