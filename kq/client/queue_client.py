@@ -84,6 +84,8 @@ class QueueClient(ClientRequests):
         """Whether the status is Lost only because the server was silent."""
         self._ports_read_at = 0.0
         """Monotonic time at which the session's ports were last read again."""
+        self._may_ports_differ = False
+        """Whether the connection was lost since. The next server may have another update port, not used here."""
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()
@@ -339,6 +341,7 @@ class QueueClient(ClientRequests):
                 self._requests.send_all_again(wire.send_request)
             elif change == "refused":
                 self._set_status(ConnectionStatus.LOST, "the queue refuses this connection's key")
+        self._may_ports_differ = self._may_ports_differ or changed
         if changed and self._is_up and wire.is_broadcast_connected:
             # Not before broadcasts arrive too: changes in between would be missed unnoticed.
             self._ask_snapshot()
@@ -404,10 +407,13 @@ class QueueClient(ClientRequests):
     def _follow_ports(self) -> None:
         """Connect to a restarted server that took other ports. A Session calls `connect` instead."""
         wire, session, now = self._wire, self._session, time.monotonic()
-        if self._managed or wire is None or session is None or (self._is_up and wire.is_broadcast_connected):
+        if self._managed or wire is None or session is None:
             return
-        if now - self._ports_read_at >= _POLL_INTERVAL_S:
-            self._ports_read_at = now
+        is_connected = self._is_up and wire.is_broadcast_connected
+        # A server that answers has written its ports.
+        is_due = self._may_ports_differ and self._snapshot_awaited_since is None
+        if is_due if is_connected else now - self._ports_read_at >= _POLL_INTERVAL_S:
+            self._ports_read_at, self._may_ports_differ = now, not is_connected
             found = on_other_ports(session)
             if found is not None:
                 self._connect(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import subprocess
 import sys
@@ -44,6 +45,19 @@ def killed_and_robbed(queue: LiveQueue, port: int, address: str = "127.0.0.1") -
             kill(queue.server_pid)
             stack.enter_context(until(listening, "the port to be free"))
         yield
+
+
+def test_a_client_knows_the_port_that_it_does_not_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is connected again by the others before it reads the new ones: tunnels follow what it knows."""
+    monkeypatch.setattr("kq.client.queue_client._POLL_INTERVAL_S", math.inf)
+    with LiveQueue(tmp_path, 1) as queue:
+        queue.await_agents()
+        before = session_of(queue)
+        assert queue.client.ports == before.ports
+        with killed_and_robbed(queue, before.update_port):
+            until(lambda: session_of(queue).pid != before.pid, "another server")
+            assert session_of(queue).update_port != before.update_port
+            until(lambda: queue.client.ports == session_of(queue).ports, "the client to know its ports")
 
 
 @pytest.mark.parametrize("name", PORTS)
