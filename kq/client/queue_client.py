@@ -85,7 +85,7 @@ class QueueClient(ClientRequests):
         self._ports_read_at = 0.0
         """Monotonic time at which the session's ports were last read again."""
         self._may_ports_differ = False
-        """Whether the connection was lost since. The next server may have another update port, not used here."""
+        """Whether the connection was lost since: the next server may have another update port."""
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="kq-client", daemon=True)
         self._thread.start()

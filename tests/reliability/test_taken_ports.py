@@ -47,8 +47,10 @@ def killed_and_robbed(queue: LiveQueue, port: int, address: str = "127.0.0.1") -
         yield
 
 
-def test_a_client_knows_the_port_that_it_does_not_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though it is connected again by the others before it reads the new ones: tunnels follow what it knows."""
+def test_a_client_knows_the_port_that_it_does_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the others connect it again before it reads the new ones: tunnels follow what it knows."""
     monkeypatch.setattr("kq.client.queue_client._POLL_INTERVAL_S", math.inf)
     with LiveQueue(tmp_path, 1) as queue:
         queue.await_agents()
